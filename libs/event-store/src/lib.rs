@@ -1,0 +1,1 @@
+//! backstitch-event-store

@@ -1,0 +1,1 @@
+//! backstitch-participant

@@ -1,0 +1,2 @@
+//! backstitch-inventory
+fn main() {}

@@ -1,0 +1,2 @@
+//! backstitch-orchestrator
+fn main() {}

@@ -1,0 +1,2 @@
+//! backstitch-order
+fn main() {}

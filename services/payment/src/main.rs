@@ -1,0 +1,2 @@
+//! backstitch-payment
+fn main() {}

@@ -1,0 +1,2 @@
+//! backstitch-shipping
+fn main() {}

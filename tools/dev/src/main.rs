@@ -1,0 +1,2 @@
+//! backstitch-dev
+fn main() {}

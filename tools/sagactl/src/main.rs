@@ -1,0 +1,2 @@
+//! sagactl
+fn main() {}

@@ -1,0 +1,2 @@
+//! backstitch-simulators
+fn main() {}

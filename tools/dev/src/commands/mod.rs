@@ -1,0 +1,8 @@
+//! The commands of `cargo xtask`, a file each.
+//!
+//! Separate from the stack, because commands talk to people and the stack does not.
+
+pub mod down;
+pub mod logs;
+pub mod status;
+pub mod up;

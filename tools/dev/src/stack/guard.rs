@@ -1,0 +1,86 @@
+//! A process that ends what a command started, should the command die before it said what becomes of them.
+//!
+//! A process of its own, because it must survive a `kill -9` of the command. It learns of the death by the end of a
+//! pipe: the kernel closes that, whatever happened.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result};
+
+use super::Stack;
+use super::component::Component;
+
+const KEEP: &str = "keep";
+
+/// The command's end of the pipe.
+#[derive(Debug)]
+pub struct Guard {
+    process: Child,
+    pipe: Mutex<Option<ChildStdin>>,
+}
+
+impl Guard {
+    /// Posts a guard for `stack`. `program` is this tool itself.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn post(stack: &Stack, program: &std::path::Path) -> Result<Self> {
+        let mut process = Command::new(program)
+            .arg("--dir")
+            .arg(stack.layout().root())
+            .arg("guard")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("could not start the guard")?;
+        let pipe = Mutex::new(process.stdin.take());
+        Ok(Self { process, pipe })
+    }
+
+    /// Puts a component under guard.
+    pub fn watch(&self, component: Component) {
+        self.say(&component.to_string());
+    }
+
+    /// Lets everything run on: the command ends well.
+    pub fn dismiss(mut self) {
+        self.say(KEEP);
+        if let Ok(mut pipe) = self.pipe.lock() {
+            *pipe = None;
+        }
+        let _ = self.process.wait();
+    }
+
+    fn say(&self, line: &str) {
+        if let Ok(mut pipe) = self.pipe.lock()
+            && let Some(pipe) = pipe.as_mut()
+        {
+            // A guard that was killed guards nothing; that is no reason to fail the command.
+            let _ = writeln!(pipe, "{line}");
+        }
+    }
+}
+
+/// The guard's own part: waits for the pipe to end and then ends what was put under guard.
+///
+/// # Errors
+/// When a component cannot be ended.
+pub fn stand(stack: &Stack) -> Result<()> {
+    let mut watched = BTreeSet::new();
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        if line == KEEP {
+            return Ok(());
+        }
+        if let Ok(component) = line.parse() {
+            watched.insert(component);
+        }
+    }
+    let _lock = stack.lock()?;
+    stack.stop_all(watched.into_iter().collect())
+}

@@ -1,0 +1,190 @@
+//! Postgres: the server programs alone, one cluster, one database and role for each service.
+//!
+//! Separate, because it has two peculiarities of its own: it refuses to run as root, and its databases are made
+//! before it starts, by its single-user mode, so that no client is needed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::unistd::{User, geteuid};
+use sha2::{Digest, Sha256};
+
+use super::Stack;
+use super::memory::write_private;
+use super::process::Launch;
+use crate::artifacts::{self, hex, unpack};
+use crate::progress::Task;
+
+/// A database each, with a role of the same name.
+pub(super) const DATABASES: [&str; 7] =
+    ["order", "order_read", "inventory", "payment", "shipping", "orchestrator", "registry"];
+
+/// The cluster of one stack: programs and data side by side, owned by whoever runs them.
+struct Cluster {
+    home: PathBuf,
+    user: Option<(u32, u32)>,
+}
+
+/// Makes cluster and databases where they are missing, and says how to start the server.
+///
+/// # Errors
+/// When the programs cannot be fetched or fail.
+pub(super) fn launch(stack: &Stack, task: &Task) -> Result<Launch> {
+    let cluster = Cluster::of(stack)?;
+    cluster.install(task)?;
+    if !cluster.data().join("PG_VERSION").is_file() {
+        task.step("creating the cluster");
+        cluster.create(&stack.secret("postgres")?)?;
+    }
+    create_databases(stack, &cluster, task)?;
+    let port = stack.port("postgres")?;
+    // Durable as in production: fsync and synchronous_commit keep their defaults.
+    Ok(cluster.program("postgres").arg("-D").arg(cluster.data()).args([
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        &format!("port={port}"),
+        "-c",
+        "unix_socket_directories=",
+        "-c",
+        "max_connections=200",
+    ]))
+}
+
+/// Removes what lies outside the stack's own folder.
+///
+/// # Errors
+/// When it cannot be removed.
+pub(super) fn wipe(stack: &Stack) -> Result<()> {
+    let home = Cluster::of(stack)?.home;
+    match fs::remove_dir_all(&home) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove {}", home.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Cluster {
+    fn of(stack: &Stack) -> Result<Self> {
+        let usual = stack.layout().data("postgres");
+        if !geteuid().is_root() {
+            return Ok(Self { home: usual, user: None });
+        }
+        let user = ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).ok().flatten());
+        let user =
+            user.context("Postgres does not run as root, and there is no user `postgres` or `nobody` to run it as")?;
+        let home = if is_open_to_all(stack.layout().root()) {
+            usual
+        } else {
+            let tag = hex(&Sha256::digest(stack.layout().root().as_os_str().as_encoded_bytes()));
+            PathBuf::from(format!("/var/tmp/backstitch-{}", &tag[..12]))
+        };
+        Ok(Self { home, user: Some((user.uid.as_raw(), user.gid.as_raw())) })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    fn program(&self, name: &str) -> Launch {
+        let mut launch = Launch::new(self.home.join("server/bin").join(name), &self.home);
+        launch.user = self.user;
+        launch
+    }
+
+    /// The programs lie beside the data: the user who runs them may have no way into our cache.
+    fn install(&self, task: &Task) -> Result<()> {
+        let server = self.home.join("server");
+        if server.is_dir() {
+            return Ok(());
+        }
+        let archive = artifacts::POSTGRES.fetch(task)?.join("postgres-linux-x86_64.txz");
+        task.step("unpacking");
+        fs::create_dir_all(&self.home)?;
+        let arriving = self.home.join("server.arriving");
+        let _ = fs::remove_dir_all(&arriving);
+        unpack(&archive, &arriving)?;
+        fs::rename(arriving, server)?;
+        self.give(&self.home)
+    }
+
+    fn give(&self, path: &Path) -> Result<()> {
+        if let Some((user, group)) = self.user {
+            chown(path, Some(user), Some(group)).with_context(|| format!("could not give away {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn create(&self, password: &str) -> Result<()> {
+        let _ = fs::remove_dir_all(self.data());
+        let secret = self.home.join("superuser.password");
+        write_private(&secret, password)?;
+        self.give(&secret)?;
+        let output = self
+            .program("initdb")
+            .args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"])
+            .args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8"])
+            .arg(format!("--pwfile={}", secret.display()))
+            .arg(format!("--pgdata={}", self.data().display()))
+            .command()
+            .output()
+            .context("could not run initdb")?;
+        fs::remove_file(&secret)?;
+        if !output.status.success() {
+            bail!("initdb failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+
+    /// Runs one statement a line, with no server running.
+    fn run_sql(&self, statements: &str) -> Result<()> {
+        let mut child = self
+            .program("postgres")
+            .args(["--single", "-D"])
+            .arg(self.data())
+            .arg("postgres")
+            .command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("could not run postgres")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(statements.as_bytes())?;
+        }
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        // The single-user server goes on after an error and still exits with 0.
+        ensure!(output.status.success() && !said.contains("ERROR:"), "could not create the databases: {}", said.trim());
+        Ok(())
+    }
+}
+
+fn create_databases(stack: &Stack, cluster: &Cluster, task: &Task) -> Result<()> {
+    let mut statements = String::new();
+    let existing = stack.with_memory(|memory| memory.databases.clone());
+    let missing: Vec<_> = DATABASES.into_iter().filter(|name| !existing.contains(*name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    task.step("creating the databases");
+    for name in &missing {
+        let password = stack.secret(name)?;
+        writeln!(statements, "CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}';")?;
+        writeln!(statements, "CREATE DATABASE \"{name}\" OWNER \"{name}\";")?;
+        writeln!(statements, "REVOKE CONNECT ON DATABASE \"{name}\" FROM PUBLIC;")?;
+    }
+    cluster.run_sql(&statements)?;
+    stack.remember(|memory| memory.databases.extend(missing.into_iter().map(str::to_owned)))
+}
+
+/// Whether any user may walk down to this folder.
+fn is_open_to_all(path: &Path) -> bool {
+    path.ancestors().all(|folder| fs::metadata(folder).is_ok_and(|it| it.permissions().mode() & 0o001 != 0))
+}

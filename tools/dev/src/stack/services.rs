@@ -1,0 +1,131 @@
+//! Our own processes: how they are built, and which settings each of them gets.
+//!
+//! The one place that maps a stack to the services' configuration; nothing else spells their variables.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::component::{Component, Service};
+use super::layout::workspace;
+use super::process::Launch;
+use super::{Stack, kafka, registry};
+
+/// Whether to build and run with optimisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// Quick to build.
+    #[default]
+    Dev,
+    /// Quick to run; for measuring.
+    Release,
+}
+
+impl Profile {
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// Builds packages of the workspace; cargo's own progress is shown.
+///
+/// # Errors
+/// When they do not compile.
+pub(super) fn build(profile: Profile, packages: &[&str]) -> Result<()> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace()).args(["build", "--bins"]).stdin(Stdio::null());
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    let status = cargo.status().context("could not run cargo")?;
+    ensure!(status.success(), "could not build {}", packages.join(", "));
+    Ok(())
+}
+
+/// Where a built program lies.
+#[must_use]
+pub(super) fn binary(profile: Profile, name: &str) -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |dir| workspace().join(dir));
+    target.join(profile.folder()).join(name)
+}
+
+/// The package, which is also the program, of each of our processes.
+#[must_use]
+pub(super) fn package(component: Component) -> Option<String> {
+    match component {
+        Component::Simulators => Some("backstitch-simulators".to_owned()),
+        Component::Service(service, _) => Some(format!("backstitch-{}", service.name())),
+        _ => None,
+    }
+}
+
+/// How to start one of our processes.
+pub(super) fn launch(stack: &Stack, component: Component) -> Result<Launch> {
+    let Some(package) = package(component) else { bail!("{component} is none of our programs") };
+    let mut launch = Launch::new(binary(stack.profile(), &package), workspace());
+    match component {
+        Component::Service(service, _) => launch.env = settings(stack, service, component)?,
+        _ => {
+            let data = stack.layout().data("simulators");
+            std::fs::create_dir_all(&data)?;
+            launch = launch
+                .arg("--listen")
+                .arg(format!("127.0.0.1:{}", stack.port("simulators")?))
+                .arg("--data")
+                .arg(data.join("calls.jsonl"));
+        }
+    }
+    Ok(launch)
+}
+
+/// Brings a service's database to its newest shape.
+pub(super) fn migrate(stack: &Stack, service: Service) -> Result<()> {
+    let launch = launch(stack, Component::Service(service, 1))?.arg("migrate");
+    let output = launch.command().output().with_context(|| format!("could not run {}", launch.program.display()))?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!("could not migrate the database of {}: {}", service.name(), String::from_utf8_lossy(&said).trim());
+    }
+    Ok(())
+}
+
+/// The variables of one service.
+fn settings(stack: &Stack, service: Service, component: Component) -> Result<BTreeMap<String, String>> {
+    let simulators = format!("http://127.0.0.1:{}", stack.port("simulators")?);
+    let mut settings = BTreeMap::new();
+    let mut set = |name: &str, value: String| settings.insert(format!("BACKSTITCH_{name}"), value);
+    set("KAFKA__BOOTSTRAP", kafka::bootstrap(stack)?);
+    set("REGISTRY__URL", registry_url(stack)?);
+    set("DATABASE__URL", database_url(stack, service.name())?);
+    set("HTTP__LISTEN", format!("127.0.0.1:{}", stack.port(&component.to_string())?));
+    set("AUTH__TOKENS", format!("[{{name=\"local\",role=\"admin\",token=\"{}\"}}]", stack.secret("admin token")?));
+    if let Ok(port) = stack.running_port(Component::Jaeger, "jaeger otlp") {
+        set("TELEMETRY__OTLP_ENDPOINT", format!("http://127.0.0.1:{port}"));
+    }
+    match service {
+        Service::Payment => set("GATEWAY__URL", simulators),
+        Service::Shipping => set("CARRIER__URL", simulators),
+        Service::Orchestrator => set("SAGAS__DIR", workspace().join("sagas").display().to_string()),
+        Service::Order | Service::Inventory => None,
+    };
+    Ok(settings)
+}
+
+/// Where the registry answers in Confluent's protocol.
+pub(super) fn registry_url(stack: &Stack) -> Result<String> {
+    Ok(format!("http://127.0.0.1:{}{}", stack.port("registry")?, registry::API))
+}
+
+/// Where one database is, with its role's password.
+pub(super) fn database_url(stack: &Stack, name: &str) -> Result<String> {
+    Ok(format!("postgres://{name}:{}@127.0.0.1:{}/{name}", stack.secret(name)?, stack.port("postgres")?))
+}

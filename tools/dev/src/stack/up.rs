@@ -1,0 +1,200 @@
+//! Bringing a stack up: what to start, in which order, and what is done in between.
+//!
+//! Separate from the single component, because the order is knowledge about the whole.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail, ensure};
+
+use super::component::{Component, Service};
+use super::guard::Guard;
+use super::services::{self, Profile};
+use super::{Stack, contracts, environment, kafka, memory::Memory};
+use crate::progress::Board;
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Kafka brokers, 1 or 3; none: as it was, or 1.
+    pub brokers: Option<u16>,
+    /// Partitions of each topic; none: as it was, or 4.
+    pub partitions: Option<u32>,
+    /// The servers to start.
+    pub servers: BTreeSet<Component>,
+    /// Whether to create topics and register schemas.
+    pub contracts: bool,
+    /// Whether to start our services.
+    pub services: bool,
+    /// How to build them.
+    pub profile: Profile,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            brokers: None,
+            partitions: None,
+            servers: BTreeSet::from([Component::Postgres, Component::Kafka(1), Component::Registry]),
+            contracts: true,
+            services: true,
+            profile: Profile::Dev,
+        }
+    }
+}
+
+impl Stack {
+    /// Starts what the plan wants and does not run yet. Returns what was started.
+    ///
+    /// # Errors
+    /// When a component does not become ready, or the stack exists with another size.
+    pub fn up(&mut self, plan: &Plan, board: &Board, guard: Option<&Guard>) -> Result<Vec<Component>> {
+        let _lock = self.lock()?;
+        self.profile = plan.profile;
+        self.settle(plan)?;
+        self.choose_ports(plan)?;
+        let mut started = self.start_servers(&self.servers(plan), board, guard)?;
+        environment::write(self)?;
+        if plan.contracts {
+            self.publish_contracts(board)?;
+        }
+        if plan.services {
+            started.extend(self.start_services(board, guard)?);
+        }
+        environment::write(self)?;
+        Ok(started)
+    }
+
+    /// The registry stands on Postgres; Kafka and the observers on nothing.
+    fn start_servers(&self, servers: &[Component], board: &Board, guard: Option<&Guard>) -> Result<Vec<Component>> {
+        let (chain, others): (Vec<_>, Vec<_>) =
+            servers.iter().partition(|it| matches!(it, Component::Postgres | Component::Registry));
+        std::thread::scope(|scope| {
+            let others = scope.spawn(|| self.start_group(&others, board, guard));
+            let mut started = Vec::new();
+            for component in &chain {
+                started.extend(self.start_shown(*component, board, guard)?);
+            }
+            match others.join() {
+                Ok(others) => started.extend(others?),
+                Err(_) => bail!("starting {servers:?} panicked"),
+            }
+            Ok(started)
+        })
+    }
+
+    /// Size and partitions are chosen once: a running cluster cannot follow another choice.
+    fn settle(&self, plan: &Plan) -> Result<()> {
+        let known = self.with_memory(Memory::clone);
+        let brokers = plan.brokers.unwrap_or(if known.brokers == 0 { 1 } else { known.brokers });
+        ensure!(matches!(brokers, 1 | 3), "there may be 1 broker or 3, not {brokers}");
+        if known.brokers != 0 && known.brokers != brokers {
+            bail!(
+                "this stack was made with {} broker(s); remove it first with `cargo xtask down --wipe`",
+                known.brokers
+            );
+        }
+        let partitions = plan.partitions.unwrap_or(if known.partitions == 0 { 4 } else { known.partitions });
+        if known.partitions != 0 && known.partitions != partitions {
+            bail!(
+                "this stack was made with {} partitions; remove it first with `cargo xtask down --wipe`",
+                known.partitions
+            );
+        }
+        self.remember(|memory| {
+            memory.brokers = brokers;
+            memory.partitions = partitions;
+        })
+    }
+
+    fn servers(&self, plan: &Plan) -> Vec<Component> {
+        let mut servers = plan.servers.clone();
+        if servers.contains(&Component::Kafka(1)) {
+            servers.extend((2..=self.brokers()).map(Component::Kafka));
+        }
+        servers.into_iter().collect()
+    }
+
+    /// Chooses every port before anything starts, and others for those that were taken while we were down.
+    fn choose_ports(&self, plan: &Plan) -> Result<()> {
+        let mut owned: Vec<(Component, String)> = Vec::new();
+        for component in self.servers(plan) {
+            owned.push((component, component.to_string()));
+            match component {
+                Component::Kafka(node) => owned.push((component, kafka::controller_port(node))),
+                Component::Registry => owned.push((component, "registry management".to_owned())),
+                Component::Jaeger => {
+                    owned.extend(["jaeger grpc", "jaeger otlp"].map(|name| (component, name.to_owned())))
+                }
+                _ => {}
+            }
+        }
+        let ours = Service::ALL.map(|service| Component::Service(service, 1));
+        owned.extend(ours.into_iter().chain([Component::Simulators]).map(|it| (it, it.to_string())));
+        for (component, name) in owned {
+            if !self.is_running(component) {
+                self.chosen(|memory| memory.reclaim_port(&name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts components at once and waits for all of them.
+    fn start_group(&self, group: &[Component], board: &Board, guard: Option<&Guard>) -> Result<Vec<Component>> {
+        let outcomes: Vec<Result<Option<Component>>> = std::thread::scope(|scope| {
+            let handles: Vec<_> = group.iter().map(|it| scope.spawn(|| self.start_shown(*it, board, guard))).collect();
+            handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
+        });
+        outcomes.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    fn start_shown(&self, component: Component, board: &Board, guard: Option<&Guard>) -> Result<Option<Component>> {
+        let task = board.task(&component.to_string());
+        let address = self.address(component)?;
+        if self.is_running(component) {
+            task.done(&format!("{address}, was running"));
+            return Ok(None);
+        }
+        if let Some(guard) = guard {
+            guard.watch(component);
+        }
+        match self.start_component(component, &[], &task) {
+            Ok(()) => {
+                task.done(&address);
+                Ok(Some(component))
+            }
+            Err(error) => {
+                task.failed();
+                Err(error)
+            }
+        }
+    }
+
+    fn publish_contracts(&self, board: &Board) -> Result<()> {
+        services::build(self.profile(), &[contracts::PACKAGE])?;
+        let task = board.task("contracts");
+        task.step("creating topics, registering schemas");
+        contracts::publish(self).inspect_err(|_| task.failed())?;
+        task.done("topics and schemas are there");
+        Ok(())
+    }
+
+    fn start_services(&self, board: &Board, guard: Option<&Guard>) -> Result<Vec<Component>> {
+        let ours: Vec<_> = [Component::Simulators]
+            .into_iter()
+            .chain(Service::ALL.map(|service| Component::Service(service, 1)))
+            .collect();
+        let packages: Vec<_> = ours.iter().filter_map(|it| services::package(*it)).collect();
+        services::build(self.profile(), &packages.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let task = board.task("migrations");
+        for service in Service::ALL {
+            if !self.is_running(Component::Service(service, 1)) {
+                task.step(service.name());
+                services::migrate(self, service).inspect_err(|_| task.failed())?;
+            }
+        }
+        task.done("every database has its newest shape");
+        let mut started = self.start_group(&ours[..1], board, guard)?;
+        started.extend(self.start_group(&ours[1..], board, guard)?);
+        Ok(started)
+    }
+}

@@ -1,1 +1,24 @@
-//! backstitch-messaging-kafka
+//! Kafka and the schema registry behind the traits of `backstitch-messaging`. Separate, and the only crate that names
+//! their clients.
+//!
+//! [`KafkaInbox`] owns lanes and reads their records, [`KafkaPublisher`] publishes, [`KafkaSettings`] is how a cluster
+//! is reached.
+
+mod client_log;
+mod end_mark;
+mod ends;
+mod feed;
+mod inbox;
+mod lag;
+mod membership;
+mod ownership;
+mod publisher;
+mod reader;
+mod settings;
+mod ticket;
+mod topology;
+
+pub use inbox::{InboxPlan, KafkaInbox, StartInboxError};
+pub use publisher::KafkaPublisher;
+pub use settings::{Extra, GroupProtocol, KafkaSettings, Security};
+pub use topology::{TopologyError, partition_counts};

@@ -1,0 +1,161 @@
+//! [`Inbox`] on Kafka: a membership for ownership and a reader for records. Separate from both, which know nothing of
+//! each other.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use backstitch_messaging::{Feed, Inbox, InboxError, LaneId, Ownership, TopicPartition, Topology};
+use rdkafka::error::KafkaError;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::{
+    ends,
+    lag::Positions,
+    membership::Membership,
+    ownership::{Announcer, OwnedLanes},
+    reader::{Reader, Reading, blocking},
+    settings::KafkaSettings,
+    topology::{TopologyError, read_topology},
+};
+
+/// How long the broker may take to say where partitions end.
+const ENDS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who reads what.
+#[derive(Debug, Clone)]
+pub struct InboxPlan {
+    /// The consumer group that shares the lanes out.
+    pub group: String,
+    /// The topic whose partitions are the lanes; read like the others.
+    pub lane_topic: String,
+    /// The other topics read.
+    pub inputs: Vec<String>,
+}
+
+/// Why the inbox could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartInboxError {
+    /// The topics are not there, or the broker does not say.
+    #[error("could not learn which partitions there are to read")]
+    Topology(#[from] TopologyError),
+    /// The client refuses its settings.
+    #[error("could not make the Kafka client `{client}`")]
+    Client {
+        /// Which of ours.
+        client: &'static str,
+        /// The client's answer.
+        #[source]
+        source: KafkaError,
+    },
+    /// The operating system gives no thread.
+    #[error("could not start the membership's thread")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A member of a group that owns lanes, and the reader of what they read.
+pub struct KafkaInbox {
+    topology: Topology,
+    owned: OwnedLanes,
+    ownership: Mutex<mpsc::UnboundedReceiver<Ownership>>,
+    membership: Membership,
+    reader: Reader,
+    readings: Mutex<HashMap<LaneId, Reading>>,
+    positions: Arc<Positions>,
+}
+
+impl KafkaInbox {
+    /// Reads the topology, then joins the group.
+    ///
+    /// # Errors
+    /// [`StartInboxError`] when a topic is missing, the broker does not answer, or a setting is refused.
+    pub async fn start(settings: &KafkaSettings, plan: InboxPlan) -> Result<Self, StartInboxError> {
+        let topology = read_topology(settings, &plan.lane_topic, &plan.inputs).await?;
+        let positions = Arc::new(Positions::new(&topology));
+        let partitions = topology.partitions.values().map(|count| usize::try_from(*count).unwrap_or(0)).sum();
+        let reader = Reader::new(settings, &plan.group, partitions, Some(Arc::clone(&positions)))
+            .map_err(|source| StartInboxError::Client { client: "reader", source })?;
+        let owned = OwnedLanes::default();
+        let (events, ownership) = mpsc::unbounded_channel();
+        let patience = Duration::from_millis(settings.hand_over_timeout_ms.into());
+        let announcer = Announcer::new(owned.clone(), events, patience);
+        let membership = Membership::join(
+            settings,
+            &plan.group,
+            &plan.lane_topic,
+            owned.clone(),
+            announcer,
+            Arc::clone(&positions),
+        )?;
+        let (ownership, readings) = (Mutex::new(ownership), Mutex::default());
+        Ok(Self { topology, owned, ownership, membership, reader, readings, positions })
+    }
+
+    /// How long ago the membership last turned to the broker. Minutes mean that its thread hangs: readiness fails.
+    #[must_use]
+    pub fn since_polled(&self) -> Duration {
+        self.membership.since_polled()
+    }
+}
+
+#[async_trait]
+impl Inbox for KafkaInbox {
+    fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    async fn ownership(&self) -> Option<Ownership> {
+        self.ownership.lock().await.recv().await
+    }
+
+    fn owns(&self, lane: LaneId) -> bool {
+        self.owned.contains(lane)
+    }
+
+    async fn read(&self, lane: LaneId, from: &[(TopicPartition, i64)]) -> Result<Feed, InboxError> {
+        let known: HashMap<&TopicPartition, i64> = from.iter().map(|(source, offset)| (source, *offset)).collect();
+        let inputs = self.topology.inputs_of(lane);
+        let from = inputs.into_iter().map(|source| {
+            let offset = known.get(&source).copied();
+            (source, offset)
+        });
+        let mut readings = self.readings.lock().await;
+        if let Some(old) = readings.remove(&lane) {
+            old.stop().await;
+        }
+        let (feed, reading) = self.reader.read(from.collect()).await.map_err(|error| refused("read", &error))?;
+        readings.insert(lane, reading);
+        Ok(feed)
+    }
+
+    async fn stop(&self, lane: LaneId) {
+        let mut readings = self.readings.lock().await;
+        if let Some(reading) = readings.remove(&lane) {
+            reading.stop().await;
+        }
+    }
+
+    async fn end_offsets(&self, lane: LaneId) -> Result<Vec<(TopicPartition, i64)>, InboxError> {
+        let consumer = self.reader.consumer();
+        let of = self.topology.inputs_of(lane);
+        blocking(move || ends::end_offsets(&consumer, &of, ENDS_PATIENCE))
+            .await
+            .and_then(|answer| answer)
+            .map_err(|error| refused("say where partitions end", &error))
+    }
+
+    fn report(&self, offsets: Vec<(TopicPartition, i64)>) {
+        self.positions.report(offsets);
+    }
+
+    async fn close(&self) {
+        self.membership.leave().await;
+        let readings = std::mem::take(&mut *self.readings.lock().await);
+        for (_, reading) in readings {
+            reading.stop().await;
+        }
+    }
+}
+
+fn refused(action: &'static str, error: &KafkaError) -> InboxError {
+    InboxError::Broker { action, reason: error.to_string() }
+}

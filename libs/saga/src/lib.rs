@@ -1,1 +1,40 @@
-//! backstitch-saga
+//! The saga engine: what follows from an input, decided without I/O, clock or randomness.
+//!
+//! ```text
+//! decide(definition, &state, &input, now) -> events     what follows
+//! evolve(state, &event) -> state                        where that leaves the saga; total
+//! react(definition, &event) -> effects                  what the shell must send
+//! ```
+//!
+//! Separate so that every rule about sagas can be tested in microseconds and replayed for ever: the shell around it
+//! only reads, stores and sends. An empty answer of `decide` means a stale input; on a log, latecomers are weather.
+
+mod backoff;
+mod cause;
+mod decide;
+pub mod definition;
+mod effect;
+mod event;
+mod evolve;
+mod expression;
+mod ids;
+mod input;
+mod state;
+mod time;
+
+pub use cause::{By, Cause};
+pub use decide::decide;
+pub use definition::{
+    Definition, DefinitionBuilder, DefinitionError, DefinitionSpec, Problem, StartMatch, StartedBy, StepBuilder,
+    Trigger, compensate, event as expected_event,
+};
+pub use effect::{Command, Effect, Emission, react};
+pub use event::{Event, Fact, JournalError, KINDS, Request, SagaStarted};
+pub use evolve::evolve;
+pub use ids::{CommandId, Direction, SagaId, START_STEP, StepName, command_id, emitted_event_id};
+pub use input::{Input, Reply, Signal, Start};
+pub use state::{
+    Advancing, Course, Early, Ended, How, Open, OpenDeadline, Outcome, Passed, Paused, Refusal, RollingBack, Saga,
+    State, Stuck, Waiting,
+};
+pub use time::{Span, SpanError, Timestamp};

@@ -1,0 +1,189 @@
+//! Definitions: what a saga does, step by step, and how each step is undone.
+//!
+//! Separate from the engine because definitions are data: written as YAML or with the builder, checked once, shared.
+
+mod builder;
+mod canonical;
+mod compile;
+mod compile_ask;
+mod compile_scope;
+mod compile_step;
+mod order;
+pub(crate) mod plan;
+mod problem;
+mod routing;
+mod shorthand;
+pub mod spec;
+pub mod suggest;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+pub use builder::{Compensation, DefinitionBuilder, ExpectedEvent, StepBuilder, Trigger, compensate, event};
+pub use problem::{DefinitionError, Problem};
+pub use routing::StartMatch;
+pub use spec::DefinitionSpec;
+
+use crate::ids::{START_STEP, SagaId, StepName};
+use plan::{Action, Ask, Node, Rollback, Step};
+
+/// Most steps a definition may have.
+pub const STEPS_MAX: usize = 100;
+/// Largest `saga.data`, in bytes of JSON.
+pub const DATA_BYTES_MAX: usize = 64 * 1024;
+/// Most branches of one parallel group.
+pub const BRANCHES_MAX: usize = 32;
+/// How deep parallel groups may be nested.
+pub const NESTING_MAX: usize = 4;
+
+/// A checked definition. Share it in an `Arc`.
+pub struct Definition {
+    spec: DefinitionSpec,
+    canonical: String,
+    hash: String,
+    triggers: Vec<plan::Trigger>,
+    steps: Vec<Step>,
+    by_name: BTreeMap<StepName, usize>,
+    flow: Vec<Node>,
+}
+
+impl Definition {
+    /// Begins a definition in Rust.
+    pub fn builder(name: &str, version: u32) -> DefinitionBuilder {
+        DefinitionBuilder::new(name, version)
+    }
+
+    /// Checks and compiles a written definition.
+    ///
+    /// # Errors
+    /// [`DefinitionError`] with everything that is wrong.
+    pub fn from_spec(spec: DefinitionSpec) -> Result<Self, DefinitionError> {
+        compile::compile(spec)
+    }
+
+    /// Reads a definition from its canonical JSON, as stored beside the sagas that run on it.
+    ///
+    /// # Errors
+    /// [`DefinitionError`] when the text is no definition or not a usable one.
+    pub fn from_canonical_json(text: &str) -> Result<Self, DefinitionError> {
+        let spec = serde_json::from_str(text).map_err(|error| DefinitionError {
+            problems: vec![Problem::new("$", format!("the text is no definition: {error}"))],
+        })?;
+        Self::from_spec(spec)
+    }
+
+    /// The definition's name; with the saga's key it makes the saga's id.
+    pub fn name(&self) -> &str {
+        &self.spec.saga
+    }
+
+    /// Its version, from 1.
+    pub const fn version(&self) -> u32 {
+        self.spec.version
+    }
+
+    /// SHA-256 of the canonical JSON, in hexadecimal: independent of formatting and the order of keys.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The definition as JSON with sorted keys and no spaces.
+    pub fn to_canonical_json(&self) -> &str {
+        &self.canonical
+    }
+
+    /// The definition as it was written.
+    pub const fn spec(&self) -> &DefinitionSpec {
+        &self.spec
+    }
+
+    /// Names of all steps in document order; step 0 is not among them.
+    pub fn step_names(&self) -> impl Iterator<Item = &StepName> {
+        self.steps.iter().map(|step| &step.name)
+    }
+
+    /// Names of the steps that ask a participant.
+    pub fn command_step_names(&self) -> impl Iterator<Item = &StepName> {
+        let commands = self.steps.iter().filter(|step| matches!(step.action, Action::Command(_)));
+        commands.map(|step| &step.name)
+    }
+
+    /// The id of the saga with `key`.
+    pub fn saga_id(&self, key: &str) -> SagaId {
+        SagaId::derive(self.name(), key)
+    }
+
+    /// Time from the start after which a saga is rolled back.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.spec.deadline.map(|span| span.0)
+    }
+
+    pub(crate) fn step(&self, name: &StepName) -> Option<&Step> {
+        self.by_name.get(name).map(|index| &self.steps[*index])
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    pub(crate) fn flow(&self) -> &[Node] {
+        &self.flow
+    }
+
+    pub(crate) fn triggers(&self) -> &[plan::Trigger] {
+        &self.triggers
+    }
+
+    /// The forward command of a step, if it is a command step.
+    pub(crate) fn forward(&self, name: &StepName) -> Option<&Ask> {
+        match &self.step(name)?.action {
+            Action::Command(command) => Some(&command.ask),
+            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) => None,
+        }
+    }
+
+    /// The compensation of a step; for step 0, that of the trigger which started the saga.
+    pub(crate) fn compensation(&self, name: &StepName, trigger: Option<&StartedBy>) -> Option<&Ask> {
+        if name.as_str() == START_STEP {
+            let trigger = trigger?;
+            let found = self.triggers.iter().find(|t| t.topic == trigger.topic && t.event == trigger.event_type);
+            return found?.compensation.as_ref();
+        }
+        match &self.step(name)?.action {
+            Action::Command(command) => match &command.rollback {
+                Rollback::Compensate(ask) => Some(ask),
+                Rollback::Nothing | Rollback::Pivot => None,
+            },
+            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) => None,
+        }
+    }
+
+    pub(crate) fn is_pivot(&self, name: &StepName) -> bool {
+        let action = self.step(name).map(|step| &step.action);
+        matches!(action, Some(Action::Command(command)) if matches!(command.rollback, Rollback::Pivot))
+    }
+}
+
+/// The event that started a saga, by topic and type: it decides which trigger's compensation is step 0.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StartedBy {
+    /// The topic it came on.
+    pub topic: String,
+    /// Its type.
+    pub event_type: String,
+}
+
+impl PartialEq for Definition {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Eq for Definition {}
+
+impl fmt::Debug for Definition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Definition({} v{} {})", self.name(), self.version(), &self.hash[..8])
+    }
+}

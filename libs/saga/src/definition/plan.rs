@@ -1,0 +1,152 @@
+//! A definition ready to run: expressions compiled, defaults filled in, names resolved.
+//!
+//! Separate from the written form because the engine must never meet an unchecked definition.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::expression::{Expression, Template};
+use crate::ids::StepName;
+
+/// An event that starts a saga.
+#[derive(Debug)]
+pub(crate) struct Trigger {
+    pub(crate) topic: String,
+    pub(crate) event: String,
+    pub(crate) when: Option<Expression>,
+    pub(crate) key: Expression,
+    pub(crate) compensation: Option<Ask>,
+}
+
+/// One step.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: StepName,
+    pub(crate) when: Option<Expression>,
+    pub(crate) action: Action,
+    pub(crate) kept: Kept,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Command(Box<Command>),
+    Delay(Duration),
+    Wait(Box<Wait>),
+    Emit(Box<Emit>),
+}
+
+/// How much of a step's result later steps use, and so is kept.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) enum Kept {
+    #[default]
+    Nothing,
+    Fields(BTreeSet<String>),
+    Whole,
+}
+
+/// A step that asks a participant.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) ask: Ask,
+    pub(crate) undone: Vec<Undone>,
+    pub(crate) rollback: Rollback,
+}
+
+/// What a rollback does about a command step.
+#[derive(Debug)]
+pub(crate) enum Rollback {
+    Nothing,
+    Pivot,
+    Compensate(Box<Ask>),
+}
+
+/// A command with the answers expected to it; steps and compensations are the same in this.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) topic: String,
+    pub(crate) command_type: String,
+    pub(crate) payload: Arc<Template>,
+    pub(crate) answers_on: String,
+    pub(crate) key: Option<Arc<Expression>>,
+    pub(crate) done: Vec<EventMatch>,
+    pub(crate) refused: Vec<EventMatch>,
+    pub(crate) retry: Vec<EventMatch>,
+    pub(crate) patience: Patience,
+}
+
+/// An event type, with a condition on it.
+#[derive(Debug)]
+pub(crate) struct EventMatch {
+    pub(crate) event: String,
+    pub(crate) when: Option<Expression>,
+}
+
+/// An event that takes a finished step back, as long as the step `until` is not passed.
+#[derive(Debug)]
+pub(crate) struct Undone {
+    pub(crate) event: EventMatch,
+    pub(crate) until: Option<StepName>,
+}
+
+/// How long and how often a participant is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience {
+    pub(crate) timeout: Duration,
+    pub(crate) attempts_max: u32,
+    pub(crate) backoff_first: Duration,
+    pub(crate) backoff_max: Duration,
+    pub(crate) deadline: Option<Duration>,
+}
+
+impl Patience {
+    /// For steps that say nothing else.
+    pub(crate) const STEP: Self = Self {
+        timeout: Duration::from_secs(30),
+        attempts_max: 3,
+        backoff_first: Duration::from_millis(200),
+        backoff_max: Duration::from_secs(30),
+        deadline: None,
+    };
+
+    /// For compensations: giving up means that a person is woken.
+    pub(crate) const COMPENSATION: Self = Self {
+        timeout: Duration::from_mins(1),
+        attempts_max: 20,
+        backoff_first: Duration::from_secs(1),
+        backoff_max: Duration::from_mins(5),
+        deadline: None,
+    };
+}
+
+/// A step that waits for a person's signal or another event.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub(crate) source: WaitSource,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) go_on: bool,
+}
+
+/// What a wait step waits for.
+#[derive(Debug)]
+pub(crate) enum WaitSource {
+    Signal(String),
+    Event { topic: String, event: EventMatch, key: Option<Arc<Expression>> },
+}
+
+/// A step that publishes an event.
+#[derive(Debug)]
+pub(crate) struct Emit {
+    pub(crate) topic: String,
+    pub(crate) event_type: String,
+    pub(crate) event_version: i32,
+    pub(crate) payload: Template,
+}
+
+/// A place in the flow: a step, by its index, or a group of branches.
+#[derive(Debug)]
+pub(crate) enum Node {
+    Step(usize),
+    Group { branches: Vec<Vec<Node>>, together: bool },
+}

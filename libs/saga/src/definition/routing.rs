@@ -1,0 +1,124 @@
+//! Which topics a definition reads and writes, which events start a saga, and which saga an event is about.
+//!
+//! Separate because the shell asks these questions before it has a saga in hand.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Definition;
+use super::plan::{Action, Ask, Rollback, WaitSource};
+use crate::expression::{Expression, Facts};
+
+/// A saga that an event starts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartMatch {
+    /// The saga's key.
+    pub key: String,
+    /// What becomes `saga.data`.
+    pub data: Value,
+}
+
+impl Definition {
+    /// The saga that this event starts, if it starts one. A condition or key that cannot be evaluated starts none.
+    pub fn starts_with(&self, topic: &str, event_type: &str, event: &Value) -> Option<StartMatch> {
+        let facts = Facts { event: Some(event), ..Facts::default() };
+        let mut triggers = self.triggers.iter().filter(|t| t.topic == topic && t.event == event_type);
+        triggers.find_map(|trigger| {
+            let wanted = trigger.when.as_ref().is_none_or(|when| when.holds(&facts).unwrap_or(false));
+            let key = trigger.key.key(&facts).ok()?;
+            wanted.then(|| StartMatch { key, data: event.clone() })
+        })
+    }
+
+    /// Topics and types of the events that start a saga.
+    pub fn start_events(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.triggers.iter().map(|trigger| (trigger.topic.as_str(), trigger.event.as_str()))
+    }
+
+    /// Keys of the sagas that an event may be about, as the definition's key expressions read it. The message's own
+    /// key is a candidate besides these.
+    pub fn reply_keys(&self, topic: &str, event_type: &str, event: &Value) -> BTreeSet<String> {
+        let facts = Facts { event: Some(event), ..Facts::default() };
+        let keys = self.readers().filter(|reader| reader.topic == topic && reader.events.contains(&event_type));
+        keys.filter_map(|reader| reader.key?.key(&facts).ok()).collect()
+    }
+
+    /// Whether any step cares for such an event at all.
+    pub fn reads(&self, topic: &str, event_type: &str) -> bool {
+        self.start_events().any(|start| start == (topic, event_type))
+            || self.readers().any(|reader| reader.topic == topic && reader.events.contains(&event_type))
+    }
+
+    /// Topics whose events this definition reads.
+    pub fn event_topics(&self) -> BTreeSet<&str> {
+        let replies = self.readers().map(|reader| reader.topic);
+        replies.chain(self.triggers.iter().map(|trigger| trigger.topic.as_str())).collect()
+    }
+
+    /// Topics this definition sends commands to.
+    pub fn command_topics(&self) -> BTreeSet<&str> {
+        self.asks().map(|ask| ask.topic.as_str()).collect()
+    }
+
+    /// Topics this definition publishes events to.
+    pub fn emit_topics(&self) -> BTreeSet<&str> {
+        let emits = self.steps.iter().filter_map(|step| match &step.action {
+            Action::Emit(emit) => Some(emit.topic.as_str()),
+            Action::Command(_) | Action::Delay(_) | Action::Wait(_) => None,
+        });
+        emits.collect()
+    }
+
+    /// All topics this definition touches.
+    pub fn topics(&self) -> BTreeSet<&str> {
+        let mut topics = self.event_topics();
+        topics.extend(self.command_topics());
+        topics.extend(self.emit_topics());
+        topics
+    }
+
+    fn asks(&self) -> impl Iterator<Item = &Ask> {
+        let starts = self.triggers.iter().filter_map(|trigger| trigger.compensation.as_ref());
+        let steps = self.steps.iter().flat_map(|step| match &step.action {
+            Action::Command(command) => {
+                let compensation = match &command.rollback {
+                    Rollback::Compensate(ask) => Some(&**ask),
+                    Rollback::Nothing | Rollback::Pivot => None,
+                };
+                vec![Some(&command.ask), compensation]
+            }
+            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) => Vec::new(),
+        });
+        starts.chain(steps.flatten())
+    }
+
+    fn readers(&self) -> impl Iterator<Item = Reader<'_>> {
+        let answers = self.asks().map(|ask| {
+            let events = ask.done.iter().chain(&ask.refused).chain(&ask.retry);
+            let events = events.map(|event| event.event.as_str()).collect();
+            Reader { topic: &ask.answers_on, events, key: ask.key.as_deref() }
+        });
+        let others = self.steps.iter().filter_map(|step| match &step.action {
+            Action::Command(command) => {
+                let events = command.undone.iter().map(|undone| undone.event.event.as_str()).collect();
+                Some(Reader { topic: &command.ask.answers_on, events, key: command.ask.key.as_deref() })
+            }
+            Action::Wait(wait) => match &wait.source {
+                WaitSource::Event { topic, event, key } => {
+                    Some(Reader { topic, events: vec![event.event.as_str()], key: key.as_deref() })
+                }
+                WaitSource::Signal(_) => None,
+            },
+            Action::Delay(_) | Action::Emit(_) => None,
+        });
+        answers.chain(others)
+    }
+}
+
+/// Some part of a definition that reads events.
+struct Reader<'d> {
+    topic: &'d str,
+    events: Vec<&'d str>,
+    key: Option<&'d Expression>,
+}

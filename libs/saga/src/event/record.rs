@@ -1,0 +1,98 @@
+//! Journal entries as flat records, the way `saga.events` carries them.
+//!
+//! Separate because Avro has no free-form JSON: fields that hold any shape travel as JSON text, everything else as it
+//! is. The schemas in `schemas/saga/` describe these records.
+
+use serde_json::{Map, Value};
+
+use super::Event;
+
+/// Every kind of journal entry, in the order of the topic's union.
+pub const KINDS: [&str; 30] = [
+    "SagaStarted",
+    "StartRefused",
+    "CancelledBeforeStart",
+    "StepRequested",
+    "StepSucceeded",
+    "StepRefused",
+    "StepTimedOut",
+    "RetryScheduled",
+    "StepSkipped",
+    "DelayStarted",
+    "WaitStarted",
+    "WaitEnded",
+    "EarlyKept",
+    "EventEmitted",
+    "StepUndone",
+    "RollbackStarted",
+    "CompensationRequested",
+    "CompensationSucceeded",
+    "CompensationRefused",
+    "CompensationSkipped",
+    "SagaPaused",
+    "SagaResumed",
+    "ReplyKept",
+    "SagaStuck",
+    "SagaUnstuck",
+    "CancelRefused",
+    "SagaDeadlinePassed",
+    "SagaCompleted",
+    "SagaRolledBack",
+    "SagaAbandoned",
+];
+
+/// Fields that hold any shape of JSON.
+const FREE_FORM: [&str; 7] = ["data", "payload", "result", "started_by", "by", "cause", "reply"];
+
+/// Why a record is no journal entry.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The entry could not be written as JSON.
+    #[error("the journal entry cannot be written")]
+    Write(#[source] serde_json::Error),
+    /// The record does not have the fields of its kind.
+    #[error("the record of kind `{kind}` cannot be read")]
+    Read {
+        /// The kind that was claimed.
+        kind: String,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Event {
+    /// The entry as a flat record, without its kind. `at` is among the fields.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`] when the entry cannot be written as JSON.
+    pub fn to_record(&self) -> Result<Value, JournalError> {
+        let mut value = serde_json::to_value(self).map_err(JournalError::Write)?;
+        if let Value::Object(fields) = &mut value {
+            fields.remove("kind");
+            for name in FREE_FORM {
+                if let Some(field) = fields.get_mut(name).filter(|field| !field.is_null()) {
+                    *field = Value::String(field.to_string());
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    /// The entry that a flat record of this kind holds.
+    ///
+    /// # Errors
+    /// [`JournalError::Read`] when a field is missing or wrong.
+    pub fn from_record(kind: &str, record: &Value) -> Result<Self, JournalError> {
+        let error = |source| JournalError::Read { kind: kind.to_owned(), source };
+        let mut fields: Map<String, Value> = record.as_object().cloned().unwrap_or_default();
+        for name in FREE_FORM {
+            if let Some(Value::String(text)) = fields.get(name) {
+                let value = serde_json::from_str(text).map_err(error)?;
+                fields.insert(name.to_owned(), value);
+            }
+        }
+        fields.insert("kind".to_owned(), Value::from(kind));
+        serde_json::from_value(Value::Object(fields)).map_err(error)
+    }
+}

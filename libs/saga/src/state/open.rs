@@ -1,0 +1,61 @@
+//! How something under way changes.
+//!
+//! Separate because attempts, tries and silences are counted here and nowhere else.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Open, Refusal, Waiting};
+use crate::cause::By;
+use crate::ids::StepName;
+use crate::time::Timestamp;
+
+impl Open {
+    pub(crate) fn new(step: &StepName, waiting: Waiting, at: Timestamp) -> Self {
+        Self {
+            step: step.clone(),
+            attempt: 1,
+            try_number: 1,
+            attempts_before: 0,
+            silences: 0,
+            since: at,
+            waiting,
+            heard: Vec::new(),
+        }
+    }
+
+    pub(crate) const fn fall_silent(&mut self) {
+        self.silences += 1;
+        self.waiting = Waiting::AfterSilence;
+    }
+
+    /// An answer that asks for another try raises the try; silence keeps it, so that nothing is done twice.
+    pub(crate) fn ask_again_at(&mut self, answer: Option<Uuid>, until: Timestamp) {
+        self.try_number += u32::from(answer.is_some());
+        self.heard.extend(answer);
+        self.waiting = Waiting::NextAttempt { until };
+    }
+
+    pub(crate) fn move_by(&mut self, stood: Duration) {
+        self.since = self.since.plus(stood);
+        match &mut self.waiting {
+            Waiting::Answer { until } | Waiting::NextAttempt { until } | Waiting::Delay { until } => {
+                *until = until.plus(stood);
+            }
+            Waiting::Arrival { until } => *until = until.map(|until| until.plus(stood)),
+            Waiting::AfterRefusal | Waiting::AfterSilence => {}
+        }
+    }
+
+    /// Attempts made since the start, or since a person asked for more.
+    pub(crate) const fn attempts_now(&self) -> u32 {
+        self.attempt.saturating_sub(self.attempts_before)
+    }
+}
+
+impl Refusal {
+    pub(crate) fn cancelled(by: &By, at: Timestamp) -> Self {
+        Self { by: Some(by.clone()), reason: format!("cancelled by {by}"), at }
+    }
+}

@@ -43,7 +43,14 @@ impl Positions {
     pub(crate) fn take_uncommitted(&self, owned: &OwnedLanes) -> Vec<(TopicPartition, i64)> {
         self.with(|reported| {
             let ours = |source: &TopicPartition| owned.contains(LaneId(source.partition % self.lanes));
-            reported.positions.retain(|source, _| ours(source));
+            reported.positions.retain(|source, _| {
+                let kept = ours(source);
+                if !kept {
+                    // Else the last figure would stand, and alarm, for ever.
+                    gauge(source).set(0);
+                }
+                kept
+            });
             let changed = std::mem::take(&mut reported.uncommitted);
             changed.into_iter().filter_map(|source| reported.positions.get(&source).map(|at| (source, *at))).collect()
         })
@@ -60,8 +67,7 @@ impl Positions {
                 // Unknown ends are negative.
                 if partition.hi_offset >= 0 {
                     let lag = u32::try_from(partition.hi_offset.saturating_sub(*position).max(0)).unwrap_or(u32::MAX);
-                    let labels = [("topic", source.topic.to_string()), ("partition", source.partition.to_string())];
-                    metrics::gauge!("kafka_consumer_lag_records", &labels).set(lag);
+                    gauge(source).set(lag);
                 }
             }
         });
@@ -70,6 +76,11 @@ impl Positions {
     fn with<T>(&self, f: impl FnOnce(&mut Reported) -> T) -> T {
         f(&mut self.reported.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn gauge(source: &TopicPartition) -> metrics::Gauge {
+    let labels = [("topic", source.topic.to_string()), ("partition", source.partition.to_string())];
+    metrics::gauge!("kafka_consumer_lag_records", &labels)
 }
 
 #[cfg(test)]
@@ -89,7 +100,7 @@ mod tests {
         let ours = (TopicPartition::new("orders", 3), 7);
         let theirs = (TopicPartition::new("orders", 2), 9);
         positions.report(vec![ours.clone(), theirs]);
-        assert_eq!(positions.take_uncommitted(&owned), [ours.clone()]);
+        assert_eq!(positions.take_uncommitted(&owned), std::slice::from_ref(&ours));
         positions.report(vec![ours]);
         assert_eq!(positions.take_uncommitted(&owned), []);
     }

@@ -4,6 +4,7 @@
 //! [`KafkaInbox`] owns lanes and reads their records, [`KafkaPublisher`] publishes, [`KafkaSettings`] is how a cluster
 //! is reached.
 
+mod admin;
 mod client_log;
 mod end_mark;
 mod ends;
@@ -16,9 +17,12 @@ mod publisher;
 mod reader;
 mod settings;
 mod ticket;
+mod topic_reader;
 mod topology;
 
+pub use admin::{EnsureTopicsError, TopicSpec, TopicState, ensure_topics};
 pub use inbox::{InboxPlan, KafkaInbox, StartInboxError};
 pub use publisher::KafkaPublisher;
 pub use settings::{Extra, GroupProtocol, KafkaSettings, Security};
+pub use topic_reader::{OpenTopicError, ReadFrom, ReadUntil, TopicReader};
 pub use topology::{TopologyError, partition_counts};

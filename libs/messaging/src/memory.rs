@@ -1,1 +1,130 @@
-//! A broker inside one process, lossy on request. A FAKE for tests: nothing it holds survives.
+//! A broker inside one process, lossy on request. A FAKE for tests: nothing it holds survives, and it is as quick and
+//! as patient as a test wants. Here and not in a test crate, so that every crate's tests share one, held to the real
+//! broker's behaviour by one suite over both.
+
+mod faults;
+mod group;
+mod inbox;
+mod log;
+mod publisher;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+
+pub use faults::Faults;
+pub use inbox::MemoryInbox;
+pub use publisher::MemoryPublisher;
+
+use crate::{Delivery, LaneId, TopicPartition, Topology};
+use faults::Dice;
+use group::Group;
+use log::Log;
+
+/// The broker. Clones are the same broker.
+#[derive(Clone)]
+pub struct MemoryBroker(Arc<Shared>);
+
+/// Why a member could not join.
+#[derive(Debug, thiserror::Error)]
+#[error("no topic `{topic}`; create it first")]
+pub struct NoSuchTopic {
+    /// Its name.
+    pub topic: String,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Raised with every record, so that readers look again.
+    appended: watch::Sender<u64>,
+}
+
+struct State {
+    log: Log,
+    groups: BTreeMap<String, Group>,
+    committed: BTreeMap<(String, TopicPartition), i64>,
+    faults: Faults,
+    dice: Dice,
+}
+
+impl MemoryBroker {
+    /// An empty broker whose faults, if any are asked for, follow from `seed` alone.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let state = State {
+            log: Log::default(),
+            groups: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            faults: Faults::default(),
+            dice: Dice::new(seed),
+        };
+        Self(Arc::new(Shared { state: Mutex::new(state), appended: watch::Sender::new(0) }))
+    }
+
+    /// Makes a topic, or does nothing if it is there.
+    pub fn create_topic(&self, topic: &str, partitions: i32) {
+        self.0.state().log.create(topic, partitions);
+    }
+
+    /// What goes wrong from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        self.0.state().faults = faults;
+    }
+
+    /// A producer.
+    #[must_use]
+    pub fn publisher(&self) -> MemoryPublisher {
+        MemoryPublisher::new(Arc::clone(&self.0))
+    }
+
+    /// Joins a group that shares the lanes of `lane_topic` out and reads `inputs` too. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`NoSuchTopic`] if one of the topics was not created.
+    pub fn join(&self, group: &str, lane_topic: &str, inputs: &[&str]) -> Result<MemoryInbox, NoSuchTopic> {
+        let mut partitions = BTreeMap::new();
+        for topic in std::iter::once(&lane_topic).chain(inputs) {
+            let count = self.0.state().log.partitions(topic);
+            let count = count.ok_or_else(|| NoSuchTopic { topic: (*topic).to_owned() })?;
+            partitions.insert((*topic).to_owned(), count);
+        }
+        let topology = Topology { lane_topic: lane_topic.to_owned(), partitions };
+        Ok(MemoryInbox::join(Arc::clone(&self.0), group, topology))
+    }
+
+    /// Moves a lane to another member of its group, as a rebalance would: its owner is asked to hand it over first.
+    pub fn move_lane(&self, lane: LaneId, to: &MemoryInbox) {
+        group::move_lane(&self.0, lane, to.group(), to.member());
+    }
+
+    /// Every record of a topic, partition by partition.
+    #[must_use]
+    pub fn records(&self, topic: &str) -> Vec<Delivery> {
+        self.0.state().log.records(topic)
+    }
+
+    /// Appends what a transaction leaves behind: an offset is taken, and no reader is given a record.
+    pub fn append_control_record(&self, topic: &str, partition: i32) {
+        self.0.state().log.append_control(&TopicPartition::new(topic, partition));
+        self.0.raise();
+    }
+
+    /// What a group last reported for a partition.
+    #[must_use]
+    pub fn committed(&self, group: &str, source: &TopicPartition) -> Option<i64> {
+        self.0.state().committed.get(&(group.to_owned(), source.clone())).copied()
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn raise(&self) {
+        self.appended.send_modify(|count| *count += 1);
+    }
+}

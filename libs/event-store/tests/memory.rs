@@ -1,0 +1,8 @@
+//! The suite of all stores over the store in memory.
+
+use backstitch_event_store::{MemoryStore, contract};
+
+#[tokio::test]
+async fn the_store_in_memory_keeps_its_word() {
+    contract::every_store_keeps_its_word(&MemoryStore::new()).await;
+}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use backstitch_dev::commands::{down, logs, status, up};
+use backstitch_dev::commands::{down, logs, status, test, up};
 use backstitch_dev::stack::{Stack, guard, workspace};
 use clap::{Parser, Subcommand};
 
@@ -41,6 +41,12 @@ enum Command {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Check everything: format, lints, tests, and the system on a stack of its own
+    Test {
+        /// Only what needs no stack
+        #[arg(long)]
+        fast: bool,
+    },
     /// Ends what a command started, should the command die (started by the commands themselves)
     #[command(hide = true)]
     Guard,
@@ -67,6 +73,7 @@ fn run(options: Options) -> Result<bool> {
         Command::Down { wipe } => down::run(&dir, wipe)?,
         Command::Status => return status::run(&dir),
         Command::Logs { name, follow } => logs::run(&dir, name.as_deref(), follow)?,
+        Command::Test { fast } => test::run(fast)?,
         Command::Guard => guard::stand(&Stack::open(&dir)?)?,
     }
     Ok(true)

@@ -78,6 +78,13 @@ impl Task {
         }
     }
 
+    /// Takes the line away: another one goes on with the same.
+    pub fn dismiss(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
     /// Says that it failed; the error itself is reported by the command.
     pub fn failed(&self) {
         match &self.bar {

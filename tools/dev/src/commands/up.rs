@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::progress::Board;
@@ -87,7 +87,7 @@ impl Options {
 /// When a component does not start; those already started are ended again.
 pub fn run(dir: &Path, options: &Options) -> Result<()> {
     let mut stack = Stack::open(dir)?;
-    let guard = Guard::post(&stack, &std::env::current_exe().context("could not find this program")?)?;
+    let guard = Guard::post(&stack)?;
     // Should anything fail, the guard ends what we started: it sees our end without a word.
     let started = stack.up(&options.plan(), &Board::new(), Some(&guard))?;
     guard.dismiss();

@@ -15,6 +15,7 @@ use super::Stack;
 use super::component::Component;
 
 const KEEP: &str = "keep";
+const EVERYTHING: &str = "everything";
 
 /// The command's end of the pipe.
 #[derive(Debug)]
@@ -24,12 +25,12 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Posts a guard for `stack`. `program` is this tool itself.
+    /// Posts a guard for `stack`. Only this tool itself can: it runs its own program, which a build may have replaced on disk.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn post(stack: &Stack, program: &std::path::Path) -> Result<Self> {
-        let mut process = Command::new(program)
+    pub fn post(stack: &Stack) -> Result<Self> {
+        let mut process = Command::new("/proc/self/exe")
             .arg("--dir")
             .arg(stack.layout().root())
             .arg("guard")
@@ -46,6 +47,11 @@ impl Guard {
     /// Puts a component under guard.
     pub fn watch(&self, component: Component) {
         self.say(&component.to_string());
+    }
+
+    /// Puts all that will run in this stack under guard.
+    pub fn watch_everything(&self) {
+        self.say(EVERYTHING);
     }
 
     /// Lets everything run on: the command ends well.
@@ -73,14 +79,15 @@ impl Guard {
 /// When a component cannot be ended.
 pub fn stand(stack: &Stack) -> Result<()> {
     let mut watched = BTreeSet::new();
+    let mut everything = false;
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         if line == KEEP {
             return Ok(());
         }
-        if let Ok(component) = line.parse() {
-            watched.insert(component);
-        }
+        everything |= line == EVERYTHING;
+        watched.extend(line.parse::<Component>());
     }
     let _lock = stack.lock()?;
-    stack.stop_all(watched.into_iter().collect())
+    let watched = if everything { stack.running() } else { watched.into_iter().collect() };
+    stack.stop_all(watched)
 }

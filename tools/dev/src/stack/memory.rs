@@ -1,8 +1,8 @@
-//! What a stack remembers across restarts: ports, secrets, its size and which databases exist.
+//! What a stack remembers across restarts: ports, secrets and its size.
 //!
 //! Separate from the layout, because these are facts chosen once, not places.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -28,8 +28,6 @@ pub(super) struct Memory {
     pub partitions: u32,
     /// Kafka's cluster id.
     pub cluster: String,
-    /// Databases that were created.
-    pub databases: BTreeSet<String>,
     ports: BTreeMap<String, u16>,
     secrets: BTreeMap<String, String>,
 }

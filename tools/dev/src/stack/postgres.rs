@@ -37,11 +37,9 @@ struct Cluster {
 pub(super) fn launch(stack: &Stack, task: &Task) -> Result<Launch> {
     let cluster = Cluster::of(stack)?;
     cluster.install(task)?;
-    if !cluster.data().join("PG_VERSION").is_file() {
-        task.step("creating the cluster");
-        cluster.create(&stack.secret("postgres")?)?;
+    if !cluster.data().is_dir() {
+        cluster.create(stack, task)?;
     }
-    create_databases(stack, &cluster, task)?;
     let port = stack.port("postgres")?;
     // Durable as in production: fsync and synchronous_commit keep their defaults.
     Ok(cluster.program("postgres").arg("-D").arg(cluster.data()).args([
@@ -121,8 +119,25 @@ impl Cluster {
         Ok(())
     }
 
-    fn create(&self, password: &str) -> Result<()> {
-        let _ = fs::remove_dir_all(self.data());
+    /// Creates the cluster and its databases elsewhere and moves them in at last: a half-made cluster never looks whole.
+    fn create(&self, stack: &Stack, task: &Task) -> Result<()> {
+        let arriving = self.home.join(format!("data.arriving-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&arriving);
+        task.step("creating the cluster");
+        self.initialise(&arriving, &stack.secret("postgres")?)?;
+        task.step("creating the databases");
+        let mut statements = String::new();
+        for name in DATABASES {
+            let password = stack.secret(name)?;
+            writeln!(statements, "CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}';")?;
+            writeln!(statements, "CREATE DATABASE \"{name}\" OWNER \"{name}\";")?;
+            writeln!(statements, "REVOKE CONNECT ON DATABASE \"{name}\" FROM PUBLIC;")?;
+        }
+        self.run_sql(&arriving, &statements)?;
+        fs::rename(&arriving, self.data()).context("could not move the new cluster in")
+    }
+
+    fn initialise(&self, data: &Path, password: &str) -> Result<()> {
         let secret = self.home.join("superuser.password");
         write_private(&secret, password)?;
         self.give(&secret)?;
@@ -131,7 +146,7 @@ impl Cluster {
             .args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"])
             .args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8"])
             .arg(format!("--pwfile={}", secret.display()))
-            .arg(format!("--pgdata={}", self.data().display()))
+            .arg(format!("--pgdata={}", data.display()))
             .command()
             .output()
             .context("could not run initdb")?;
@@ -143,11 +158,11 @@ impl Cluster {
     }
 
     /// Runs one statement a line, with no server running.
-    fn run_sql(&self, statements: &str) -> Result<()> {
+    fn run_sql(&self, data: &Path, statements: &str) -> Result<()> {
         let mut child = self
             .program("postgres")
             .args(["--single", "-D"])
-            .arg(self.data())
+            .arg(data)
             .arg("postgres")
             .command()
             .stdin(Stdio::piped())
@@ -164,24 +179,6 @@ impl Cluster {
         ensure!(output.status.success() && !said.contains("ERROR:"), "could not create the databases: {}", said.trim());
         Ok(())
     }
-}
-
-fn create_databases(stack: &Stack, cluster: &Cluster, task: &Task) -> Result<()> {
-    let mut statements = String::new();
-    let existing = stack.with_memory(|memory| memory.databases.clone());
-    let missing: Vec<_> = DATABASES.into_iter().filter(|name| !existing.contains(*name)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    task.step("creating the databases");
-    for name in &missing {
-        let password = stack.secret(name)?;
-        writeln!(statements, "CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}';")?;
-        writeln!(statements, "CREATE DATABASE \"{name}\" OWNER \"{name}\";")?;
-        writeln!(statements, "REVOKE CONNECT ON DATABASE \"{name}\" FROM PUBLIC;")?;
-    }
-    cluster.run_sql(&statements)?;
-    stack.remember(|memory| memory.databases.extend(missing.into_iter().map(str::to_owned)))
 }
 
 /// Whether any user may walk down to this folder.

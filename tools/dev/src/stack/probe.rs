@@ -82,7 +82,9 @@ pub(super) fn http(port: u16, path: &str) -> Result<()> {
 /// When there is no answer or one that is not HTTP.
 pub fn get(port: u16, path: &str) -> Result<(u16, String)> {
     let mut stream = connect(port)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\nConnection: close\r\n\r\n")?;
+    // In one piece: a server may answer and hang up as soon as it has seen enough.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).context("no answer")?;
     let answer = String::from_utf8_lossy(&answer);

@@ -3,6 +3,7 @@
 //! Separate, because nothing else knows which product answers.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -14,12 +15,11 @@ use crate::{artifacts, java};
 /// Where its Confluent-compatible interface begins.
 pub(super) const API: &str = "/apis/ccompat/v7";
 
-/// Unpacks it where it is new and says how to start it.
+/// The folder of its program, fetched and unpacked where it is new.
 ///
 /// # Errors
-/// When Java or the archive is not to be had.
-pub(super) fn launch(stack: &Stack, task: &Task) -> Result<Launch> {
-    let java = java::find(task)?;
+/// When the archive is not to be had.
+pub(super) fn install(task: &Task) -> Result<PathBuf> {
     let archive = artifacts::REGISTRY.fetch(task)?;
     let server = archive.with_extension("unpacked");
     if !server.is_dir() {
@@ -32,6 +32,16 @@ pub(super) fn launch(stack: &Stack, task: &Task) -> Result<Launch> {
             fs::remove_dir_all(&arriving)?;
         }
     }
+    Ok(server)
+}
+
+/// Says how to start it.
+///
+/// # Errors
+/// When Java or the archive is not to be had.
+pub(super) fn launch(stack: &Stack, task: &Task) -> Result<Launch> {
+    let java = java::find(task)?;
+    let server = install(task)?;
     let home = stack.layout().data("registry");
     fs::create_dir_all(&home)?;
     let database = stack.port("postgres")?;

@@ -3,13 +3,14 @@
 //! Separate from the single component, because the order is knowledge about the whole.
 
 use std::collections::BTreeSet;
+use std::thread::ScopedJoinHandle;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 
 use super::component::{Component, Service};
 use super::guard::Guard;
 use super::services::{self, Profile};
-use super::{Stack, contracts, environment, kafka, memory::Memory};
+use super::{Stack, contracts, environment, kafka, memory::Memory, registry};
 use crate::progress::Board;
 
 /// What is wanted.
@@ -64,22 +65,32 @@ impl Stack {
         Ok(started)
     }
 
-    /// The registry stands on Postgres; Kafka and the observers on nothing.
+    /// The registry stands on Postgres; all else on nothing. Downloads do not wait for each other.
     fn start_servers(&self, servers: &[Component], board: &Board, guard: Option<&Guard>) -> Result<Vec<Component>> {
         let (chain, others): (Vec<_>, Vec<_>) =
             servers.iter().partition(|it| matches!(it, Component::Postgres | Component::Registry));
         std::thread::scope(|scope| {
             let others = scope.spawn(|| self.start_group(&others, board, guard));
-            let mut started = Vec::new();
-            for component in &chain {
-                started.extend(self.start_shown(*component, board, guard)?);
-            }
-            match others.join() {
-                Ok(others) => started.extend(others?),
-                Err(_) => bail!("starting {servers:?} panicked"),
-            }
+            let download = scope.spawn(|| self.download_ahead(&chain, board));
+            let (registry, postgres): (Vec<_>, Vec<_>) = chain.iter().partition(|it| **it == Component::Registry);
+            let mut started = self.start_group(&postgres, board, guard)?;
+            joined(download)?;
+            started.extend(self.start_group(&registry, board, guard)?);
+            started.extend(joined(others)?);
             Ok(started)
         })
+    }
+
+    fn download_ahead(&self, servers: &[Component], board: &Board) -> Result<()> {
+        for component in servers {
+            if *component == Component::Registry && !self.is_running(*component) {
+                let task = board.task("registry");
+                let outcome = registry::install(&task);
+                task.dismiss();
+                outcome?;
+            }
+        }
+        Ok(())
     }
 
     /// Size and partitions are chosen once: a running cluster cannot follow another choice.
@@ -142,7 +153,7 @@ impl Stack {
     fn start_group(&self, group: &[Component], board: &Board, guard: Option<&Guard>) -> Result<Vec<Component>> {
         let outcomes: Vec<Result<Option<Component>>> = std::thread::scope(|scope| {
             let handles: Vec<_> = group.iter().map(|it| scope.spawn(|| self.start_shown(*it, board, guard))).collect();
-            handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
+            handles.into_iter().map(joined).collect()
         });
         outcomes.into_iter().filter_map(Result::transpose).collect()
     }
@@ -197,4 +208,9 @@ impl Stack {
         started.extend(self.start_group(&ours[1..], board, guard)?);
         Ok(started)
     }
+}
+
+/// What a thread came to; a panic there is a failure here.
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| Err(anyhow!("starting a component panicked")))
 }

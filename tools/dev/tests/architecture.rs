@@ -13,6 +13,7 @@ const ROWS: [&[&str]; 6] = [
     &["backstitch-saga", "backstitch-contracts"],
     &["backstitch-event-store", "backstitch-messaging"],
     &[
+        "backstitch-external-call",
         "backstitch-saga-yaml",
         "backstitch-event-store-postgres",
         "backstitch-messaging-kafka",

@@ -143,6 +143,18 @@ impl Stack {
         self.start_component(name.parse()?, extra, &Board::quiet().task(name))
     }
 
+    /// Waits until a running component is well, as after [`Self::thaw`] or when something it needs came back.
+    ///
+    /// # Errors
+    /// When it is unknown, does not run, or is not well in time.
+    pub fn wait_ready(&self, name: &str) -> Result<()> {
+        let component = name.parse()?;
+        let Some(process) = self.process(component) else { bail!("{name} does not run") };
+        let log = self.layout.log(&component.to_string());
+        probe::until_ready(process, &log, START, || self.probe(component))
+            .with_context(|| format!("{name} is not well"))
+    }
+
     /// Ends one component in good order.
     ///
     /// # Errors
@@ -223,7 +235,8 @@ impl Stack {
             Component::Registry => probe::http(port, &format!("{}/subjects", registry::API)),
             Component::Jaeger => probe::http(port, "/"),
             Component::Prometheus => probe::http(port, "/-/ready"),
-            Component::Simulators | Component::Service(..) => probe::http(port, "/readyz"),
+            Component::Simulators => probe::http(port, "/livez"),
+            Component::Service(..) => probe::http(port, "/readyz"),
         }
     }
 

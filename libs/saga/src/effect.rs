@@ -5,8 +5,8 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::definition::Definition;
 use crate::definition::plan::{Action, Ask};
-use crate::definition::{Definition, StartedBy};
 use crate::event::{Event, Fact, Request};
 use crate::ids::{CommandId, Direction, SagaId, StepName, command_id};
 use crate::time::Timestamp;

@@ -41,9 +41,12 @@ pub fn evolve(state: State, event: &Event) -> State {
         }
         Fact::EventEmitted { step, .. } => on_course(state, |course| pass(course, step, How::Done)),
         Fact::StepUndone { step, .. } => on_course(state, |course| take_back(course, step)),
-        Fact::RollbackStarted { cause, stages } => {
-            turn_back(state, |saga| RollingBack { saga, open: Vec::new(), cause: cause.clone(), stages: stages.clone() })
-        }
+        Fact::RollbackStarted { cause, stages } => turn_back(state, |saga| RollingBack {
+            saga,
+            open: Vec::new(),
+            cause: cause.clone(),
+            stages: stages.clone(),
+        }),
         Fact::CompensationSucceeded { step, .. } | Fact::CompensationSkipped { step, .. } => {
             on_course(state, |course| undone(course, step))
         }

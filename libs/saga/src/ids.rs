@@ -170,8 +170,8 @@ mod tests {
     fn derived_ids_never_change_between_releases() {
         let saga = SagaId::derive("order-fulfilment", "42");
         let command = command_id(saga, "reserve-inventory", None, Direction::Forward);
-        assert_eq!(saga.to_string(), "PIN_SAGA");
-        assert_eq!(command.to_string(), "PIN_COMMAND");
+        assert_eq!(saga.to_string(), "30be67bb-1974-5714-9adb-f730094f4e0b");
+        assert_eq!(command.to_string(), "3cb936f6-feea-597b-884c-22b6a83761ee");
     }
 
     #[test]

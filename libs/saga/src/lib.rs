@@ -31,7 +31,7 @@ pub use definition::{
 pub use effect::{Command, Effect, Emission, react};
 pub use event::{Event, Fact, JournalError, KINDS, Request, SagaStarted};
 pub use evolve::evolve;
-pub use ids::{CommandId, Direction, SagaId, START_STEP, StepName, command_id, emitted_event_id};
+pub use ids::{CommandId, Direction, START_STEP, SagaId, StepName, command_id, emitted_event_id};
 pub use input::{Input, Reply, Signal, Start};
 pub use state::{
     Advancing, Course, Early, Ended, How, Open, OpenDeadline, Outcome, Passed, Paused, Refusal, RollingBack, Saga,

@@ -1,11 +1,56 @@
-//! stub
+//! What follows from an input: the engine's rules.
+//!
+//! Separate files say what happens in each situation; this one only says which situation it is. Everything not named
+//! here is a stale or misplaced input and has no effect: `docs/state-grid.md` shows every such cell.
+
+mod ask;
+mod deadline;
+mod draft;
+mod forward;
+mod matching;
+mod operator;
+mod reply;
+mod rollback;
+mod signal;
+mod standing;
+mod start;
+
 use crate::definition::Definition;
-use crate::event::Event;
+use crate::event::{Event, Fact};
 use crate::input::Input;
 use crate::state::State;
 use crate::time::Timestamp;
+use draft::Draft;
 
-/// What follows from an input.
-pub fn decide(_definition: &Definition, _state: &State, _input: &Input, _now: Timestamp) -> Vec<Event> {
-    Vec::new()
+/// What follows from `input` at `now`. An empty answer means that the input has no effect: it is late, repeated, or
+/// meant for another state.
+pub fn decide(definition: &Definition, state: &State, input: &Input, now: Timestamp) -> Vec<Event> {
+    let mut draft = Draft::new(definition, state, now);
+    match (state, input) {
+        (State::NotStarted, Input::Start(start)) => start::begin(&mut draft, start),
+        (State::Refused(refusal), Input::Start(start)) => start::begin_refused(&mut draft, refusal, start),
+        (State::NotStarted, Input::Cancel { by }) => draft.push(Fact::CancelledBeforeStart { by: by.clone() }),
+        (State::Advancing(_) | State::RollingBack(_), Input::Reply(reply)) => reply::hear(&mut draft, reply),
+        (State::Paused(paused), Input::Reply(reply)) => standing::hear_paused(&mut draft, paused, reply),
+        (State::Stuck(stuck), Input::Reply(reply)) => standing::hear_stuck(&mut draft, stuck, reply),
+        (State::Advancing(_) | State::RollingBack(_), Input::Deadline { step, direction, attempt }) => {
+            deadline::step(&mut draft, step, *direction, *attempt);
+        }
+        (State::Advancing(advancing), Input::SagaDeadline) => deadline::saga(&mut draft, advancing),
+        (State::Advancing(_) | State::Paused(_) | State::Stuck(_), Input::Cancel { by }) => {
+            operator::cancel(&mut draft, by);
+        }
+        (State::Advancing(_) | State::RollingBack(_), Input::Pause { by }) => {
+            draft.push(Fact::SagaPaused { by: by.clone() });
+        }
+        (State::Paused(paused), Input::Resume { by }) => standing::resume(&mut draft, paused, by),
+        (State::Stuck(stuck), Input::Retry { by }) => standing::retry(&mut draft, stuck, by),
+        (State::Stuck(stuck), Input::Skip { by }) => standing::skip(&mut draft, stuck, by),
+        (State::Stuck(_), Input::Abandon { by }) => draft.push(Fact::SagaAbandoned { by: by.clone() }),
+        (State::Advancing(_) | State::Paused(_) | State::Stuck(_), Input::Signal(signal)) => {
+            signal::arrive(&mut draft, signal);
+        }
+        _ => {}
+    }
+    draft.into_events()
 }

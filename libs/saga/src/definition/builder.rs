@@ -244,15 +244,8 @@ impl StepBuilder {
     /// A step that waits for a signal; without a timeout for ever.
     pub fn wait_for_signal(name: &str, signal: &str) -> Self {
         let mut step = Self::named(name);
-        let nothing = WaitSpec {
-            signal: None,
-            event: None,
-            topic: None,
-            key: None,
-            when: None,
-            timeout: None,
-            on_timeout: None,
-        };
+        let nothing =
+            WaitSpec { signal: None, event: None, topic: None, key: None, when: None, timeout: None, on_timeout: None };
         step.spec.wait_for = Some(WaitSpec { signal: Some(signal.to_owned()), ..nothing });
         step
     }

@@ -101,7 +101,10 @@ impl Compiler<'_> {
         }
         let topic = topic?;
         let Some(participant) = topic.strip_suffix(".commands") else {
-            self.problem(path, format!("`{topic}` does not end in `.commands`: say with `answers_on` where answers come"));
+            self.problem(
+                path,
+                format!("`{topic}` does not end in `.commands`: say with `answers_on` where answers come"),
+            );
             return None;
         };
         Some(format!("{participant}.events"))

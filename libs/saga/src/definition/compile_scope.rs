@@ -31,7 +31,12 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn optional_expression(&mut self, source: Option<&str>, path: &str, scope: &Scope) -> Option<Expression> {
+    pub(super) fn optional_expression(
+        &mut self,
+        source: Option<&str>,
+        path: &str,
+        scope: &Scope,
+    ) -> Option<Expression> {
         source.and_then(|source| self.expression(source, path, scope))
     }
 

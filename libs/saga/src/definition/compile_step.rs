@@ -10,8 +10,23 @@ use crate::expression::Scope;
 use crate::ids::StepName;
 
 const COMMAND_FIELDS: [&str; 17] = [
-    "name", "when", "ask", "to", "with", "answers_on", "key", "done_on", "refused_on", "retry_on", "undone_on",
-    "on_rollback", "timeout", "attempts_max", "backoff", "deadline", "parallel",
+    "name",
+    "when",
+    "ask",
+    "to",
+    "with",
+    "answers_on",
+    "key",
+    "done_on",
+    "refused_on",
+    "retry_on",
+    "undone_on",
+    "on_rollback",
+    "timeout",
+    "attempts_max",
+    "backoff",
+    "deadline",
+    "parallel",
 ];
 
 const NOT_YET: [&str; 3] = ["choice", "for_each", "sub_saga"];
@@ -110,7 +125,8 @@ impl Compiler<'_> {
                 if key.is_none() {
                     self.problem(path, "`key` is missing: how is the saga's key found in the event?");
                 }
-                WaitSource::Event { topic: topic.clone(), event: EventMatch { event: event.clone(), when }, key }
+                let event = Box::new(EventMatch { event: event.clone(), when });
+                WaitSource::Event { topic: topic.clone(), event, key }
             }
             _ => {
                 self.problem(path, "say either the `signal`, or the `event` and its `topic`");

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 pub use builder::{Compensation, DefinitionBuilder, ExpectedEvent, StepBuilder, Trigger, compensate, event};
 pub use problem::{DefinitionError, Problem};
-pub use routing::StartMatch;
+pub use routing::{ExpectedAnswers, StartMatch};
 pub use spec::DefinitionSpec;
 
 use crate::ids::{START_STEP, SagaId, StepName};
@@ -125,14 +125,6 @@ impl Definition {
 
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
-    }
-
-    pub(crate) fn flow(&self) -> &[Node] {
-        &self.flow
-    }
-
-    pub(crate) fn triggers(&self) -> &[plan::Trigger] {
-        &self.triggers
     }
 
     /// The forward command of a step, if it is a command step.

@@ -132,7 +132,7 @@ pub(crate) struct Wait {
 #[derive(Debug)]
 pub(crate) enum WaitSource {
     Signal(String),
-    Event { topic: String, event: EventMatch, key: Option<Arc<Expression>> },
+    Event { topic: String, event: Box<EventMatch>, key: Option<Arc<Expression>> },
 }
 
 /// A step that publishes an event.

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Definition;
-use super::plan::{Action, Ask, Rollback, WaitSource};
+use super::plan::{Action, Ask, EventMatch, Rollback, WaitSource};
+use super::{Definition, StartedBy};
 use crate::expression::{Expression, Facts};
+use crate::ids::{Direction, StepName};
 
 /// A saga that an event starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +20,61 @@ pub struct StartMatch {
     pub data: Value,
 }
 
+/// The answers a command expects, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedAnswers {
+    /// The topic they come on.
+    pub topic: String,
+    /// Events that say it was done.
+    pub done: Vec<String>,
+    /// Events that say it was not and will not be done.
+    pub refused: Vec<String>,
+    /// Events that ask for another try.
+    pub ask_again: Vec<String>,
+    /// Events that later take it back.
+    pub undone: Vec<String>,
+}
+
 impl Definition {
+    /// The answers expected to a step's command or compensation; none for other steps. For step 0, `start`, those of
+    /// the first trigger's compensation.
+    pub fn expected_answers(&self, step: &StepName, direction: Direction) -> Option<ExpectedAnswers> {
+        let first = self.triggers.first();
+        let started_by = first.map(|first| StartedBy { topic: first.topic.clone(), event_type: first.event.clone() });
+        let ask = match direction {
+            Direction::Forward => self.forward(step),
+            Direction::Compensate => self.compensation(step, started_by.as_ref()),
+        }?;
+        let undone = match self.step(step).map(|step| &step.action) {
+            Some(Action::Command(command)) => command.undone.iter().map(|undone| undone.event.event.clone()).collect(),
+            _ => Vec::new(),
+        };
+        let names = |events: &[EventMatch]| events.iter().map(|event| event.event.clone()).collect();
+        Some(ExpectedAnswers {
+            topic: ask.answers_on.clone(),
+            done: names(&ask.done),
+            refused: names(&ask.refused),
+            ask_again: names(&ask.retry),
+            undone,
+        })
+    }
+
+    /// Steps that wait for a signal, with its name.
+    pub fn awaited_signals(&self) -> impl Iterator<Item = (&StepName, &str)> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Wait(wait) => match &wait.source {
+                WaitSource::Signal(signal) => Some((&step.name, signal.as_str())),
+                WaitSource::Event { .. } => None,
+            },
+            Action::Command(_) | Action::Delay(_) | Action::Emit(_) => None,
+        })
+    }
+
+    /// Whether nothing is rolled back any more once this step is done.
+    pub fn is_pivot_step(&self, step: &StepName) -> bool {
+        self.is_pivot(step)
+    }
+
     /// The saga that this event starts, if it starts one. A condition or key that cannot be evaluated starts none.
     pub fn starts_with(&self, topic: &str, event_type: &str, event: &Value) -> Option<StartMatch> {
         let facts = Facts { event: Some(event), ..Facts::default() };

@@ -91,7 +91,9 @@ impl Template {
                 let evaluated = fields.iter().map(|(name, value)| Ok((name.clone(), value.evaluate(facts)?)));
                 evaluated.collect::<Result<Map<_, _>, _>>().map(Value::Object)
             }
-            Self::List(items) => items.iter().map(|item| item.evaluate(facts)).collect::<Result<_, _>>().map(Value::Array),
+            Self::List(items) => {
+                items.iter().map(|item| item.evaluate(facts)).collect::<Result<_, _>>().map(Value::Array)
+            }
         }
     }
 }

@@ -45,10 +45,7 @@ fn whole_numbers_add_up() {
 #[test]
 fn a_list_keeps_only_the_fields_it_is_asked_for() {
     let items = evaluate("saga.data.items.map(i, {'product_id': i.product_id, 'quantity': i.quantity})");
-    assert_eq!(
-        items,
-        Ok(json!([{ "product_id": "p-1", "quantity": 2 }, { "product_id": "p-2", "quantity": 1 }]))
-    );
+    assert_eq!(items, Ok(json!([{ "product_id": "p-1", "quantity": 2 }, { "product_id": "p-2", "quantity": 1 }])));
 }
 
 #[test]

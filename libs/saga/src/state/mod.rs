@@ -165,6 +165,8 @@ pub enum Waiting {
     NextAttempt {
         /// That time.
         until: Timestamp,
+        /// Whether an answer asked for it; after silence the try stays.
+        raises_try: bool,
     },
     /// A delay's end.
     Delay {

@@ -32,20 +32,24 @@ impl Open {
 
     /// An answer that asks for another try raises the try; silence keeps it, so that nothing is done twice.
     pub(crate) fn ask_again_at(&mut self, answer: Option<Uuid>, until: Timestamp) {
-        self.try_number += u32::from(answer.is_some());
         self.heard.extend(answer);
-        self.waiting = Waiting::NextAttempt { until };
+        self.waiting = Waiting::NextAttempt { until, raises_try: answer.is_some() };
     }
 
     pub(crate) fn move_by(&mut self, stood: Duration) {
         self.since = self.since.plus(stood);
         match &mut self.waiting {
-            Waiting::Answer { until } | Waiting::NextAttempt { until } | Waiting::Delay { until } => {
+            Waiting::Answer { until } | Waiting::NextAttempt { until, .. } | Waiting::Delay { until } => {
                 *until = until.plus(stood);
             }
             Waiting::Arrival { until } => *until = until.map(|until| until.plus(stood)),
             Waiting::AfterRefusal | Waiting::AfterSilence => {}
         }
+    }
+
+    /// Whether an answer has asked for another try that was not sent yet.
+    pub(crate) const fn raises_try(&self) -> bool {
+        matches!(self.waiting, Waiting::NextAttempt { raises_try: true, .. })
     }
 
     /// Attempts made since the start, or since a person asked for more.

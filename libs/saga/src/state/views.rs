@@ -2,7 +2,7 @@
 //!
 //! Separate because none of it decides anything.
 
-use super::{Advancing, Course, Ended, Open, RollingBack, Saga, State, Waiting};
+use super::{Advancing, Ended, Open, RollingBack, Saga, State, Waiting};
 use crate::ids::{Direction, StepName};
 use crate::input::Input;
 use crate::time::Timestamp;
@@ -206,15 +206,9 @@ impl Waiting {
     /// When waiting ends, if it does.
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::Answer { until } | Self::NextAttempt { until } | Self::Delay { until } => Some(*until),
+            Self::Answer { until } | Self::NextAttempt { until, .. } | Self::Delay { until } => Some(*until),
             Self::Arrival { until } => *until,
             Self::AfterRefusal | Self::AfterSilence => None,
         }
-    }
-}
-
-impl Course {
-    pub(crate) fn find_open(&self, step: &StepName) -> Option<&Open> {
-        self.open().iter().find(|open| open.step == *step)
     }
 }

@@ -1,0 +1,73 @@
+//! Asking a participant: the first time, after silence, after a retryable answer, after a person said so.
+//!
+//! Separate because steps and compensations ask alike, and because the one rule that keeps money safe stands here:
+//! after silence the same command is sent again, and only an answer raises the try.
+
+use super::draft::{Draft, facts, is_start};
+use crate::backoff;
+use crate::definition::plan::Ask;
+use crate::event::{Fact, Request};
+use crate::ids::{Direction, StepName, command_id};
+use crate::state::{Open, Waiting};
+use crate::time::Timestamp;
+
+/// Which attempt a request is.
+struct Attempt {
+    number: u32,
+    try_number: u32,
+    since: Timestamp,
+}
+
+impl Attempt {
+    fn after(open: Option<&Open>, now: Timestamp) -> Self {
+        let Some(open) = open else { return Self { number: 1, try_number: 1, since: now } };
+        let (raise, since) = match open.waiting {
+            Waiting::NextAttempt { raises_try, .. } => (raises_try, open.since),
+            Waiting::AfterRefusal => (true, now),
+            Waiting::AfterSilence => (false, now),
+            Waiting::Answer { .. } | Waiting::Delay { .. } | Waiting::Arrival { .. } => (false, open.since),
+        };
+        Self { number: open.attempt + 1, try_number: open.try_number + u32::from(raise), since }
+    }
+}
+
+/// Sends the command of a step, in the direction the saga is going.
+pub(super) fn request(draft: &mut Draft<'_>, step: &StepName, ask: &Ask) {
+    let Some((saga, direction)) = draft.state().saga().zip(draft.state().direction()) else { return };
+    let attempt = Attempt::after(draft.find_open(step), draft.now);
+    let payload = match ask.payload.evaluate(&facts(saga, None, draft.rollback_reason())) {
+        Ok(payload) => payload,
+        Err(error) => return draft.stuck(step, error.to_string()),
+    };
+    let timeout = draft.now.plus(ask.patience.timeout);
+    let request = Request {
+        saga: saga.id,
+        key: saga.key.clone(),
+        step: step.clone(),
+        command_id: command_id(saga.id, step.as_str(), None, direction),
+        attempt: attempt.number,
+        try_number: attempt.try_number,
+        deadline: ask.patience.deadline.map_or(timeout, |deadline| timeout.min(attempt.since.plus(deadline))),
+        payload,
+        causation_id: draft.causation.or(Some(saga.causation_id)),
+        started_by: saga.started_by.clone().filter(|_| is_start(step)),
+    };
+    draft.push(match direction {
+        Direction::Forward => Fact::StepRequested(request),
+        Direction::Compensate => Fact::CompensationRequested(request),
+    });
+}
+
+/// When a step may be asked again, if it may.
+pub(super) fn next_attempt(draft: &Draft<'_>, open: &Open, ask: &Ask) -> Option<Timestamp> {
+    let (saga, direction) = draft.state().saga().zip(draft.state().direction())?;
+    let patience = &ask.patience;
+    if open.attempts_now() >= patience.attempts_max {
+        return None;
+    }
+    let command = command_id(saga.id, open.step.as_str(), None, direction);
+    let wait = backoff::wait(command, open.attempts_now(), patience.backoff_first, patience.backoff_max);
+    let until = draft.now.plus(wait);
+    let in_time = patience.deadline.is_none_or(|deadline| until < open.since.plus(deadline));
+    in_time.then_some(until)
+}

@@ -1,0 +1,129 @@
+//! A decision being made: the events so far, and the state they lead to.
+//!
+//! Separate because every rule looks at the state as it is after the facts already decided; folding them with the
+//! same `evolve` that replays the journal keeps the two from ever disagreeing.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::definition::Definition;
+use crate::definition::plan::{Action, Ask, Command, Wait};
+use crate::event::{Event, Fact};
+use crate::evolve::evolve;
+use crate::expression::Facts;
+use crate::ids::{Direction, START_STEP, StepName};
+use crate::state::{How, Open, Saga, State, Waiting};
+use crate::time::Timestamp;
+
+/// A decision being made.
+pub(super) struct Draft<'d> {
+    pub(super) definition: &'d Definition,
+    pub(super) now: Timestamp,
+    /// Id of the event that led here, if one did.
+    pub(super) causation: Option<Uuid>,
+    state: Cow<'d, State>,
+    events: Vec<Event>,
+}
+
+impl<'d> Draft<'d> {
+    pub(super) fn new(definition: &'d Definition, state: &'d State, now: Timestamp) -> Self {
+        Self { definition, now, causation: None, state: Cow::Borrowed(state), events: Vec::new() }
+    }
+
+    pub(super) fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+
+    /// Where the facts so far lead.
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Decides a fact.
+    pub(super) fn push(&mut self, fact: Fact) {
+        let event = Event { at: self.now, fact };
+        let state = std::mem::take(self.state.to_mut());
+        self.state = Cow::Owned(evolve(state, &event));
+        self.events.push(event);
+    }
+
+    pub(super) fn find_open(&self, step: &StepName) -> Option<&Open> {
+        self.state.open().iter().find(|open| open.step == *step)
+    }
+
+    /// Brings the saga to a stand: only a person can say how to go on.
+    pub(super) fn stuck(&mut self, step: &StepName, reason: String) {
+        if let State::Advancing(_) | State::RollingBack(_) = self.state() {
+            let direction = self.state.direction().unwrap_or(Direction::Forward);
+            self.push(Fact::SagaStuck { step: step.clone(), direction, reason });
+        }
+    }
+
+    /// The command under way in a step, in the direction the saga is going.
+    pub(super) fn ask_of(&self, step: &StepName) -> Option<&'d Ask> {
+        match self.state.direction()? {
+            Direction::Forward => self.definition.forward(step),
+            Direction::Compensate => self.definition.compensation(step, self.state.saga()?.started_by.as_ref()),
+        }
+    }
+
+    pub(super) fn command_of(&self, step: &StepName) -> Option<&'d Command> {
+        match &self.definition.step(step)?.action {
+            Action::Command(command) => Some(command),
+            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) => None,
+        }
+    }
+
+    pub(super) fn wait_of(&self, step: &StepName) -> Option<&'d Wait> {
+        match &self.definition.step(step)?.action {
+            Action::Wait(wait) => Some(wait),
+            Action::Command(_) | Action::Delay(_) | Action::Emit(_) => None,
+        }
+    }
+
+    /// The pivot that makes a rollback impossible: it was passed, or it may have happened.
+    pub(super) fn point_of_no_return(&self) -> Option<StepName> {
+        let passed = self.pivot_passed();
+        let open = self.state.open().iter().filter(|open| self.definition.is_pivot(&open.step));
+        passed.or_else(|| open.filter(|open| may_have_happened(open)).map(|open| open.step.clone()).next())
+    }
+
+    /// The pivot, if it was passed for certain.
+    pub(super) fn pivot_passed(&self) -> Option<StepName> {
+        let passed = self.state.saga()?.passed.iter();
+        let mut done = passed.filter(|passed| passed.how != How::NotNeeded);
+        done.find(|passed| self.definition.is_pivot(&passed.step)).map(|passed| passed.step.clone())
+    }
+
+    pub(super) fn has_passed(&self, step: &StepName) -> bool {
+        let saga = self.state.saga();
+        saga.is_some_and(|saga| saga.passed.iter().any(|passed| passed.step == *step))
+    }
+
+    /// Why the saga is rolled back, for compensations to read.
+    pub(super) fn rollback_reason(&self) -> Option<String> {
+        match self.state() {
+            State::RollingBack(rolling_back) => Some(rolling_back.cause.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a command under way may have been carried out.
+pub(super) fn may_have_happened(open: &Open) -> bool {
+    open.silences > 0 || open.waiting != Waiting::AfterRefusal
+}
+
+/// What expressions can see of a saga.
+pub(super) fn facts<'a>(saga: &'a Saga, event: Option<&'a Value>, reason: Option<String>) -> Facts<'a> {
+    let saga =
+        crate::expression::SagaFacts { id: saga.id, key: &saga.key, data: &saga.data, results: &saga.results, reason };
+    Facts { saga: Some(saga), event }
+}
+
+/// Whether a step is step 0.
+pub(super) fn is_start(step: &StepName) -> bool {
+    step.as_str() == START_STEP
+}

@@ -1,0 +1,110 @@
+//! Going forward: which steps come next, and what each does first.
+//!
+//! Separate because the only question here is what the passed steps allow; how a step ended is decided elsewhere.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::ask;
+use super::draft::{Draft, facts};
+use crate::definition::plan::{Action, Emit, Kept, Step};
+use crate::event::Fact;
+use crate::ids::{StepName, emitted_event_id};
+use crate::state::State;
+
+/// Begins everything that may begin now; completes the saga when nothing is left.
+pub(super) fn advance(draft: &mut Draft<'_>) {
+    loop {
+        let State::Advancing(advancing) = draft.state() else { return };
+        let passed = &advancing.saga.passed;
+        let frontier = draft.definition.frontier(|step| passed.iter().any(|passed| passed.step == *step));
+        if frontier.is_empty() {
+            draft.push(Fact::SagaCompleted {});
+            return;
+        }
+        let mut passed_some = false;
+        for step in frontier {
+            begin(draft, step);
+            passed_some |= draft.has_passed(&step.name);
+        }
+        if !passed_some {
+            return;
+        }
+    }
+}
+
+fn begin(draft: &mut Draft<'_>, step: &Step) {
+    let State::Advancing(advancing) = draft.state() else { return };
+    if draft.find_open(&step.name).is_some() {
+        take_early(draft, step);
+        return;
+    }
+    let needed = step.when.as_ref().map_or(Ok(true), |when| when.holds(&facts(&advancing.saga, None, None)));
+    match needed {
+        Err(error) => draft.stuck(&step.name, error.to_string()),
+        Ok(false) => draft.push(Fact::StepSkipped { step: step.name.clone(), by: None }),
+        Ok(true) => act(draft, step),
+    }
+}
+
+fn act(draft: &mut Draft<'_>, step: &Step) {
+    let name = step.name.clone();
+    match &step.action {
+        Action::Command(command) => ask::request(draft, &name, &command.ask),
+        Action::Delay(delay) => {
+            let until = draft.now.plus(*delay);
+            draft.push(Fact::DelayStarted { step: name, until });
+        }
+        Action::Wait(wait) => {
+            let deadline = wait.timeout.map(|timeout| draft.now.plus(timeout));
+            draft.push(Fact::WaitStarted { step: name, deadline });
+            take_early(draft, step);
+        }
+        Action::Emit(emit) => publish(draft, &name, emit),
+    }
+}
+
+/// What a waiting step waits for may have come before it.
+fn take_early(draft: &mut Draft<'_>, step: &Step) {
+    let early = draft.state().saga().and_then(|saga| saga.early.get(&step.name)).cloned();
+    if let Some(early) = early {
+        let (event_id, result) = (early.event_id, early.result);
+        draft.push(Fact::StepSucceeded { step: step.name.clone(), event_type: None, event_id, result });
+    }
+}
+
+fn publish(draft: &mut Draft<'_>, step: &StepName, emit: &Emit) {
+    let Some(saga) = draft.state().saga() else { return };
+    let fact = emit.payload.evaluate(&facts(saga, None, None)).map(|payload| Fact::EventEmitted {
+        saga: saga.id,
+        key: saga.key.clone(),
+        step: step.clone(),
+        event_id: emitted_event_id(saga.id, step.as_str()),
+        payload,
+        causation_id: draft.causation.or(Some(saga.causation_id)),
+    });
+    match fact {
+        Ok(fact) => draft.push(fact),
+        Err(error) => draft.stuck(step, error.to_string()),
+    }
+}
+
+/// A step is done: keeps what later steps use of it, and goes on.
+pub(super) fn succeed(draft: &mut Draft<'_>, step: &StepName, event: Option<(&str, Uuid)>, data: &Value) {
+    let result = kept(draft, step, data);
+    let (event_type, event_id) = event.map(|(event_type, id)| (event_type.to_owned(), id)).unzip();
+    draft.push(Fact::StepSucceeded { step: step.clone(), event_type, event_id, result });
+    advance(draft);
+}
+
+/// The part of a result that later steps use; null when they use nothing.
+pub(super) fn kept(draft: &Draft<'_>, step: &StepName, data: &Value) -> Value {
+    match draft.definition.step(step).map(|step| &step.kept) {
+        None | Some(Kept::Nothing) => Value::Null,
+        Some(Kept::Whole) => data.clone(),
+        Some(Kept::Fields(fields)) => {
+            let found = fields.iter().filter_map(|field| Some((field.clone(), data.get(field)?.clone())));
+            Value::Object(found.collect::<Map<_, _>>())
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What an event means to a saga: an answer, something taken back, something awaited, or nothing.
+//!
+//! Separate because this is where foreign participants, duplicates and latecomers are told apart, in three stages:
+//! the command it names; else its type and key, if exactly one open step expects it; else nothing.
+
+use uuid::Uuid;
+
+use super::draft::{Draft, facts};
+use crate::definition::plan::{Action, Ask, EventMatch, WaitSource};
+use crate::expression::{EvaluationError, Expression, Facts};
+use crate::ids::{Direction, StepName, command_id};
+use crate::input::Reply;
+use crate::state::{How, Open, Saga};
+
+/// What an event means.
+pub(super) enum Meaning<'d> {
+    /// It answers what is under way in this step.
+    Answer { step: StepName, ask: &'d Ask },
+    /// It takes this finished step back.
+    Undone { step: StepName },
+    /// It is what this step waits for, or will wait for.
+    Arrival { step: StepName },
+    /// Nothing, or nothing any more.
+    Nothing,
+}
+
+/// What `reply` means to the saga as it stands.
+pub(super) fn meaning<'d>(draft: &Draft<'d>, reply: &Reply) -> Meaning<'d> {
+    let Some((saga, direction)) = draft.state().saga().zip(draft.state().direction()) else {
+        return Meaning::Nothing;
+    };
+    let author = reply.causation_id.and_then(|causation| author(draft, saga, causation));
+    if let Some((step, author_direction)) = &author
+        && *author_direction == direction
+        && draft.find_open(step).is_some()
+        && let Some(ask) = draft.ask_of(step).filter(|ask| ask.answers_on == reply.topic && mentions(ask, reply))
+    {
+        return Meaning::Answer { step: step.clone(), ask };
+    }
+    if author.is_none()
+        && let Some((step, ask)) = only_expectation(draft, reply)
+    {
+        return Meaning::Answer { step, ask };
+    }
+    match direction {
+        Direction::Forward => something_else(draft, saga, author.as_ref(), reply),
+        Direction::Compensate => Meaning::Nothing,
+    }
+}
+
+/// The step and direction whose command this is, if it is one of this saga's.
+fn author(draft: &Draft<'_>, saga: &Saga, causation: Uuid) -> Option<(StepName, Direction)> {
+    let start = StepName::start();
+    let steps = draft.definition.command_step_names().chain(std::iter::once(&start));
+    let mut commands = steps.flat_map(|step| [(step, Direction::Forward), (step, Direction::Compensate)]);
+    let found =
+        commands.find(|(step, direction)| command_id(saga.id, step.as_str(), None, *direction).as_uuid() == causation);
+    found.map(|(step, direction)| (step.clone(), direction))
+}
+
+/// The open step that expects such an event, if there is exactly one.
+fn only_expectation<'d>(draft: &Draft<'d>, reply: &Reply) -> Option<(StepName, &'d Ask)> {
+    let mut expecting = draft.state().open().iter().filter_map(|open| {
+        let ask = draft.ask_of(&open.step)?;
+        let expected =
+            ask.answers_on == reply.topic && mentions(ask, reply) && about_us(draft, ask.key.as_deref(), reply);
+        expected.then(|| (open.step.clone(), ask))
+    });
+    let first = expecting.next()?;
+    expecting.next().is_none().then_some(first)
+}
+
+fn mentions(ask: &Ask, reply: &Reply) -> bool {
+    let mut events = ask.done.iter().chain(&ask.refused).chain(&ask.retry);
+    events.any(|event| event.event == reply.event_type)
+}
+
+fn about_us(draft: &Draft<'_>, key: Option<&Expression>, reply: &Reply) -> bool {
+    let facts = Facts { event: Some(&reply.data), ..Facts::default() };
+    let key = key.and_then(|key| key.key(&facts).ok());
+    key.is_some_and(|key| draft.state().saga().is_some_and(|saga| saga.key == key))
+}
+
+fn something_else(
+    draft: &Draft<'_>,
+    saga: &Saga,
+    author: Option<&(StepName, Direction)>,
+    reply: &Reply,
+) -> Meaning<'static> {
+    let undone = saga.passed.iter().filter(|passed| passed.how == How::Done).map(|passed| &passed.step);
+    let mut undone = undone.filter(|step| author.is_none_or(|author| *author == ((*step).clone(), Direction::Forward)));
+    if let Some(step) = undone.find(|step| takes_back(draft, saga, step, reply)) {
+        return Meaning::Undone { step: step.clone() };
+    }
+    let waits = draft.definition.steps().iter().filter(|step| matches!(step.action, Action::Wait(_)));
+    let mut waits =
+        waits.map(|step| &step.name).filter(|step| !draft.has_passed(step) && !saga.early.contains_key(*step));
+    match waits.find(|step| is_awaited(draft, saga, step, reply)) {
+        Some(step) => Meaning::Arrival { step: step.clone() },
+        None => Meaning::Nothing,
+    }
+}
+
+fn takes_back(draft: &Draft<'_>, saga: &Saga, step: &StepName, reply: &Reply) -> bool {
+    let Some(command) = draft.command_of(step).filter(|command| command.ask.answers_on == reply.topic) else {
+        return false;
+    };
+    let mut candidates = command.undone.iter().filter(|undone| undone.event.event == reply.event_type);
+    candidates.any(|undone| {
+        let still = undone.until.as_ref().is_none_or(|until| !draft.has_passed(until));
+        still
+            && about_us(draft, command.ask.key.as_deref(), reply)
+            && holds(&undone.event, saga, reply).unwrap_or(false)
+    })
+}
+
+fn is_awaited(draft: &Draft<'_>, saga: &Saga, step: &StepName, reply: &Reply) -> bool {
+    match draft.wait_of(step).map(|wait| &wait.source) {
+        Some(WaitSource::Event { topic, event, key }) => {
+            *topic == reply.topic
+                && event.event == reply.event_type
+                && about_us(draft, key.as_deref(), reply)
+                && holds(event, saga, reply).unwrap_or(false)
+        }
+        Some(WaitSource::Signal(_)) | None => false,
+    }
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Done,
+    Refused,
+    AskAgain,
+    /// An older try's answer, or one whose condition does not hold.
+    Nothing,
+}
+
+/// What `reply` says about the command under way.
+pub(super) fn verdict(draft: &Draft<'_>, open: &Open, ask: &Ask, reply: &Reply) -> Result<Verdict, EvaluationError> {
+    let Some(saga) = draft.state().saga() else { return Ok(Verdict::Nothing) };
+    let any = |events: &[EventMatch]| {
+        let mut wanted = events.iter().filter(|event| event.event == reply.event_type);
+        wanted.try_fold(false, |found, event| Ok(found || holds(event, saga, reply)?))
+    };
+    if any(&ask.retry)? {
+        return Ok(if is_of_this_try(open, reply) { Verdict::AskAgain } else { Verdict::Nothing });
+    }
+    if any(&ask.refused)? {
+        return Ok(Verdict::Refused);
+    }
+    Ok(if any(&ask.done)? { Verdict::Done } else { Verdict::Nothing })
+}
+
+/// Retryable answers of older tries say nothing new.
+fn is_of_this_try(open: &Open, reply: &Reply) -> bool {
+    let already_heard = open.heard.contains(&reply.event_id) || open.raises_try();
+    !already_heard && reply.answers_try.is_none_or(|answered| answered >= open.try_number)
+}
+
+fn holds(event: &EventMatch, saga: &Saga, reply: &Reply) -> Result<bool, EvaluationError> {
+    event.when.as_ref().map_or(Ok(true), |when| when.holds(&facts(saga, Some(&reply.data), None)))
+}

@@ -1,0 +1,294 @@
+//! A batch from decisions to commit: one statement, poison isolated, conflicts decided again. Separate from the lane's
+//! loop, which only chooses when.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use backstitch_contracts::headers;
+use backstitch_messaging::Record;
+use chrono::{DateTime, Utc};
+use sqlx::Executor as _;
+
+use crate::dead_letter::dead_letter;
+use crate::decode::{Task, Work};
+use crate::effects::{Effects, TimerChange};
+use crate::gate::Positions;
+use crate::input::{Input, Message};
+use crate::logic::{Loading, Logic, Rejection};
+use crate::session::Session;
+use crate::trace::{context_of, span_of};
+use crate::verdict::{LaneError, Verdict};
+use crate::write::Fence;
+
+/// After so many conflicts in a row the lane backs off instead.
+const CONFLICTS_MAX: usize = 8;
+
+enum Decided {
+    /// Decided, to be put into its place.
+    Done,
+    Rejected(Rejection),
+    Panicked(Rejection),
+}
+
+impl<L: Logic> Session<L> {
+    /// Writes the work in one statement; where the database refuses the data, in as few as isolate what it refuses.
+    pub(crate) async fn commit(&mut self, work: Vec<Work>) -> Result<(), LaneError> {
+        let mut piles = vec![work];
+        while let Some(mut pile) = piles.pop() {
+            match self.commit_pile(&mut pile).await {
+                Ok(()) => {}
+                Err(error) if error.verdict() == Verdict::Data => {
+                    if pile.len() > 1 {
+                        piles.push(pile.split_off(pile.len() / 2));
+                    } else {
+                        bury_refused(&mut pile, error)?;
+                    }
+                    piles.push(pile);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit_pile(&mut self, pile: &mut [Work]) -> Result<(), LaneError> {
+        let mut loading = Loading::Optimistic;
+        let mut last = None;
+        for _ in 0..CONFLICTS_MAX {
+            match self.try_commit(pile, loading).await {
+                Err(error) if error.verdict() == Verdict::Conflict => {
+                    metrics::counter!("processor_conflicts_total").increment(1);
+                    tracing::debug!(lane = %self.lane, error = %error.cause(), "decided again");
+                    loading = Loading::Thorough;
+                    last = Some(error);
+                }
+                other => return other,
+            }
+        }
+        let duplicate = last.as_ref().is_some_and(LaneError::is_duplicate);
+        Err(LaneError::Contended { last: last.map(|error| error.cause()).unwrap_or_default(), duplicate })
+    }
+
+    async fn try_commit(&mut self, pile: &mut [Work], loading: Loading) -> Result<(), LaneError> {
+        let locks = self.logic.needs_locks(&self.inputs_at_home(pile));
+        if locks {
+            self.db.execute("BEGIN").await?;
+        }
+        let mut result = self.write_pile(pile, loading).await;
+        if locks {
+            let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+            if let Err(error) = self.db.execute(end).await {
+                result = result.and(Err(error.into()));
+            }
+        }
+        match result {
+            Ok(Some(written)) => self.after_commit(written).await,
+            Ok(None) => Ok(()),
+            Err(error) => {
+                self.logic.aborted();
+                Err(error)
+            }
+        }
+    }
+
+    /// `None` when there was nothing to write but progress, which may wait.
+    async fn write_pile(&mut self, pile: &mut [Work], loading: Loading) -> Result<Option<Written>, LaneError> {
+        let inputs = self.inputs_at_home(pile).into_iter().cloned().collect::<Vec<_>>();
+        let inputs = inputs.iter().collect::<Vec<_>>();
+        self.logic.load(&inputs, loading, &mut self.db).await?;
+        let effects = self.decide(pile);
+        let mut positions = self.positions.clone();
+        for (source, next) in pile.iter().filter_map(|work| work.progress.clone()) {
+            positions.insert(source, next);
+        }
+        let unimportant = pile.iter().filter(|work| matches!(work.task, Task::Pass)).count() as u64 + effects.skipped;
+        metrics::counter!("processor_skipped_total", "group" => self.shared.intake.group.clone())
+            .increment(unimportant);
+        if effects.is_empty() && unimportant == pile.len() as u64 {
+            self.positions = positions;
+            self.progress_unsaved = true;
+            return Ok(None);
+        }
+        let watermark = self.outbox.watermark();
+        let mut statement = self.fence(&positions, watermark).open(&effects)?;
+        self.logic.write(&mut statement);
+        let started = Instant::now();
+        let database_now = statement.execute(&mut self.db).await?;
+        metrics::histogram!("processor_commit_seconds").record(started.elapsed().as_secs_f64());
+        metrics::histogram!("processor_batch_messages").record(pile.len() as f64);
+        Ok(Some(Written { effects, positions, watermark, database_now }))
+    }
+
+    pub(crate) fn fence<'a>(&self, positions: &'a Positions, watermark: i64) -> Fence<'a> {
+        Fence {
+            lane: self.lane,
+            epoch: self.epoch,
+            commits: self.commits,
+            positions,
+            published: watermark,
+            prune: self.outbox.has_unpruned(),
+        }
+    }
+
+    async fn after_commit(&mut self, written: Written) -> Result<(), LaneError> {
+        self.logic.committed();
+        self.note_commit(written.positions, written.watermark, written.database_now);
+        for (id, change) in written.effects.timers {
+            self.timers.apply(id, change);
+        }
+        for job in written.effects.jobs {
+            self.start_call(job);
+        }
+        if !written.effects.records.is_empty() {
+            let publisher = self.shared.publisher.clone();
+            self.outbox.publish(self.commits, written.effects.records, publisher.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, pile: &mut [Work]) -> Effects {
+        let now = self.clock.at(Instant::now());
+        'again: loop {
+            let mut effects = Effects::default();
+            for work in pile.iter_mut() {
+                let Task::Decide(input) = &work.task else { continue };
+                if let Some(record) = self.forward(input) {
+                    effects.publish(record);
+                    continue;
+                }
+                let rejection = match decide_one(&mut self.logic, input, now, &mut effects) {
+                    Decided::Done => continue,
+                    Decided::Rejected(rejection) => rejection,
+                    Decided::Panicked(rejection) => {
+                        // What the logic had staged is in doubt: without this input, from the start.
+                        self.logic.aborted();
+                        bury(work, rejection);
+                        continue 'again;
+                    }
+                };
+                bury(work, rejection);
+            }
+            self.publish_dead_letters(pile, now, &mut effects);
+            return effects;
+        }
+    }
+
+    fn publish_dead_letters(&self, pile: &[Work], now: DateTime<Utc>, effects: &mut Effects) {
+        effects.trace = None;
+        for work in pile {
+            if let Task::Bury { delivery, topic, rejection } = &work.task {
+                tracing::error!(
+                    topic, partition = delivery.source.partition, offset = delivery.offset,
+                    reason = rejection.reason, error = %rejection.detail, "dead letter"
+                );
+                let labels = [("topic", topic.clone()), ("reason", rejection.reason.to_owned())];
+                metrics::counter!("processor_dead_letters_total", &labels).increment(1);
+                effects.publish(dead_letter(delivery, topic, &self.shared.intake.group, rejection, now));
+            }
+        }
+    }
+
+    /// The inputs that this lane decides on itself.
+    fn inputs_at_home<'a>(&self, pile: &'a [Work]) -> Vec<&'a Input> {
+        pile.iter()
+            .filter_map(|work| match &work.task {
+                Task::Decide(input) if self.away_from_home(input).is_none() => Some(input),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The message, and the lane that it belongs to, where that is another one.
+    fn away_from_home<'a>(&self, input: &'a Input) -> Option<(&'a Message, i32)> {
+        let Input::Message(message) = input else { return None };
+        if message.delivery.header(headers::FORWARDED_FROM).is_some() {
+            return None;
+        }
+        let key = self.logic.flow_key(message)?;
+        let home = self.shared.inbox.topology().home(&key);
+        (home != self.lane).then_some((message, home.0))
+    }
+
+    fn forward(&self, input: &Input) -> Option<Record> {
+        let (message, home) = self.away_from_home(input)?;
+        metrics::counter!("processor_forwarded_total", "topic" => message.topic.clone()).increment(1);
+        let delivery = &message.delivery;
+        let from = format!("{}/{}/{}", message.topic, delivery.source.partition, delivery.offset);
+        let mut headers = delivery.headers.clone();
+        headers.push((headers::FORWARDED_FROM.to_owned(), from.into_bytes()));
+        Some(Record {
+            topic: self.shared.inbox.topology().lane_topic.clone(),
+            partition: Some(home),
+            key: delivery.key.clone(),
+            value: delivery.value.clone(),
+            headers,
+        })
+    }
+}
+
+/// What a committed statement leaves to be done.
+pub(crate) struct Written {
+    effects: Effects,
+    positions: Positions,
+    watermark: i64,
+    database_now: DateTime<Utc>,
+}
+
+fn decide_one<L: Logic>(logic: &mut L, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Decided {
+    let span = span_of(input);
+    effects.trace = context_of(&span, input.trace());
+    let records_before = effects.records.len();
+    let outcome = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| logic.decide(input, now, effects))));
+    match outcome {
+        Ok(Ok(())) => {
+            note_consumed(input, effects);
+            Decided::Done
+        }
+        Ok(Err(rejection)) => {
+            effects.records.truncate(records_before);
+            note_consumed(input, effects);
+            Decided::Rejected(rejection)
+        }
+        Err(panic) => {
+            let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let detail = words.or_else(|| panic.downcast_ref::<String>().cloned());
+            let detail = detail.unwrap_or_else(|| "a panic without words".to_owned());
+            Decided::Panicked(Rejection { reason: "panicked", detail })
+        }
+    }
+}
+
+/// A timer that fired and a call that was answered are gone, unless the logic has set the timer again.
+fn note_consumed(input: &Input, effects: &mut Effects) {
+    match input {
+        Input::Timer(timer) if timer.stored => {
+            effects.timers.entry(timer.id.clone()).or_insert(TimerChange::Cancel);
+        }
+        Input::Answered(answered) => effects.answered.push(answered.job.id.clone()),
+        Input::Timer(_) | Input::Message(_) => {}
+    }
+}
+
+fn bury(work: &mut Work, rejection: Rejection) {
+    let task = std::mem::replace(&mut work.task, Task::Pass);
+    work.task = match task {
+        Task::Decide(Input::Message(message)) => {
+            Task::Bury { topic: message.topic, delivery: message.delivery, rejection }
+        }
+        Task::Decide(input) => {
+            // Nothing was read from Kafka, so there are no bytes to set aside: the log line is the record of it.
+            tracing::error!(?input, reason = rejection.reason, error = %rejection.detail, "an input was given up");
+            metrics::counter!("processor_given_up_total").increment(1);
+            Task::Pass
+        }
+        Task::Bury { delivery, topic, rejection: first } => Task::Bury { delivery, topic, rejection: first },
+        Task::Pass => Task::Pass,
+    };
+}
+
+/// The database refuses this one piece of work; if it refuses the dead letter too, nothing here can help.
+fn bury_refused(pile: &mut [Work], error: LaneError) -> Result<(), LaneError> {
+    let Some(work) = pile.first_mut().filter(|work| matches!(work.task, Task::Decide(_))) else { return Err(error) };
+    bury(work, Rejection { reason: "rejected-by-database", detail: error.cause() });
+    Ok(())
+}

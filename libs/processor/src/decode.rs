@@ -1,0 +1,116 @@
+//! From deliveries to work: decoded, or set aside with the reason. Separate, because only here a message can wait for the
+//! schema registry.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use backstitch_contracts::{DecodeError, Decoder, headers};
+use backstitch_messaging::{Delivery, SchemaSource, SchemaSourceError, TopicPartition, TraceContext};
+
+use crate::input::{Input, Message};
+use crate::logic::Rejection;
+use crate::verdict::LaneError;
+
+/// One thing that a batch has to deal with. Everything that was read has its place in the offsets, dealt with or not.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// What to do with it.
+    pub(crate) task: Task,
+    /// Where it was read, and the offset after it; timers and answered calls have none.
+    pub(crate) progress: Option<(TopicPartition, i64)>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// To be decided on by the logic.
+    Decide(Input),
+    /// To be set aside.
+    Bury { delivery: Delivery, topic: String, rejection: Rejection },
+    /// Not for this group, or nothing at all.
+    Pass,
+}
+
+/// Decodes deliveries, fetching schemas that were not seen before.
+pub(crate) struct Intake {
+    pub(crate) decoder: Arc<Decoder>,
+    pub(crate) schemas: Arc<dyn SchemaSource>,
+    pub(crate) group: String,
+}
+
+impl Intake {
+    pub(crate) async fn work(&self, deliveries: Vec<Delivery>) -> Result<Vec<Work>, LaneError> {
+        let mut unknown = BTreeSet::new();
+        let mut work = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            work.push(self.one(delivery, &mut unknown).await?);
+        }
+        Ok(work)
+    }
+
+    async fn one(&self, delivery: Delivery, unknown: &mut BTreeSet<u32>) -> Result<Work, LaneError> {
+        let progress = Some((delivery.source.clone(), delivery.offset + 1));
+        let topic = origin_topic(&delivery).to_owned();
+        let other_group = delivery.header_text(headers::REDRIVE_GROUP).is_some_and(|group| group != self.group);
+        let Some(value) = delivery.value.as_deref().filter(|_| !other_group) else {
+            return Ok(Work { task: Task::Pass, progress });
+        };
+        let decoded = loop {
+            match self.decoder.decode(&topic, value) {
+                Err(DecodeError::UnknownSchema { id }) if !unknown.contains(&id) => {
+                    if !self.learn(id).await? {
+                        unknown.insert(id);
+                    }
+                }
+                other => break other,
+            }
+        };
+        let task = match decoded {
+            Ok(envelope) => {
+                let trace = TraceContext::of(&delivery);
+                let envelope = envelope.upcasted(chrono::Utc::now());
+                Task::Decide(Input::Message(Box::new(Message { topic, delivery, envelope, trace })))
+            }
+            Err(error) => Task::Bury { rejection: undecodable(&error), delivery, topic },
+        };
+        Ok(Work { task, progress })
+    }
+
+    /// Whether the registry knew the schema. An outage is an error: the lane waits, nothing is set aside.
+    async fn learn(&self, id: u32) -> Result<bool, LaneError> {
+        match self.schemas.schema(id).await {
+            Ok(text) => match self.decoder.learn(id, &text) {
+                Ok(()) => Ok(true),
+                Err(error) => {
+                    tracing::warn!(schema = id, error = %error, "the registry's schema cannot be used");
+                    Ok(false)
+                }
+            },
+            Err(SchemaSourceError::Unknown { .. }) => Ok(false),
+            Err(SchemaSourceError::Unavailable { reason }) => Err(LaneError::Registry { reason }),
+        }
+    }
+}
+
+fn undecodable(error: &DecodeError) -> Rejection {
+    let reason = match error {
+        DecodeError::UnknownSchema { .. } => "unknown-schema",
+        _ => "undecodable",
+    };
+    let mut detail = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        detail.push_str(": ");
+        detail.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    Rejection { reason, detail }
+}
+
+/// Where a message was first published: a forwarded one says so in `topic/partition/offset`.
+pub(crate) fn origin_topic(delivery: &Delivery) -> &str {
+    delivery
+        .header_text(headers::FORWARDED_FROM)
+        .and_then(|from| from.split('/').next())
+        .filter(|topic| !topic.is_empty())
+        .unwrap_or(delivery.topic())
+}

@@ -1,0 +1,113 @@
+//! What was committed and is not yet known to be on the broker. Only the lane's owner publishes, in the order of commits.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use backstitch_messaging::{PublishError, Published, Publisher, Record};
+
+/// Packs the records of one commit into one row.
+pub(crate) fn pack(records: &[Record]) -> Result<Vec<u8>, postcard::Error> {
+    postcard::to_stdvec(records)
+}
+
+/// The inverse of [`pack`].
+pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<Record>, postcard::Error> {
+    postcard::from_bytes(bytes)
+}
+
+struct Flight {
+    seq: i64,
+    records: usize,
+    since: Instant,
+    receipt: Published,
+}
+
+/// Commits on their way to the broker, oldest first.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    flights: VecDeque<Flight>,
+    unpublished: usize,
+    published: i64,
+    /// Up to here the rows are deleted already.
+    pruned: i64,
+    last_seq: i64,
+}
+
+impl Outbox {
+    /// After a claim: everything up to `published` is on the broker.
+    pub(crate) fn after(published: i64) -> Self {
+        Self { published, pruned: published, last_seq: published, ..Self::default() }
+    }
+
+    /// Hands the records of commit `seq` to the publisher.
+    pub(crate) async fn publish(
+        &mut self,
+        seq: i64,
+        records: Vec<Record>,
+        publisher: &dyn Publisher,
+    ) -> Result<(), PublishError> {
+        let count = records.len();
+        let receipt = publisher.publish(records).await?;
+        self.flights.push_back(Flight { seq, records: count, since: Instant::now(), receipt });
+        self.unpublished += count;
+        self.last_seq = seq;
+        Ok(())
+    }
+
+    /// Waits until the oldest commit is on the broker. Cancel-safe. Pending for ever when there is none.
+    pub(crate) async fn oldest_published(&mut self) -> Result<(), (i64, PublishError)> {
+        let Some(flight) = self.flights.front_mut() else { return std::future::pending().await };
+        let answer = (&mut flight.receipt)
+            .await
+            .unwrap_or_else(|_| Err(PublishError::Fatal { reason: "the publisher went away".into() }));
+        let Some(flight) = self.flights.pop_front() else { return Ok(()) };
+        self.unpublished -= flight.records;
+        // A refused commit is passed over too: its row moves to the refused ones.
+        self.published = flight.seq;
+        answer.map_err(|error| (flight.seq, error))
+    }
+
+    /// Records handed over and not yet known to be published.
+    pub(crate) fn unpublished(&self) -> usize {
+        self.unpublished
+    }
+
+    /// How long the oldest of them waits, seconds.
+    pub(crate) fn age_seconds(&self) -> f64 {
+        self.flights.front().map_or(0.0, |flight| flight.since.elapsed().as_secs_f64())
+    }
+
+    /// Everything up to this commit is on the broker.
+    pub(crate) fn watermark(&self) -> i64 {
+        self.published
+    }
+
+    /// Whether rows can be deleted that have not been.
+    pub(crate) fn has_unpruned(&self) -> bool {
+        self.pruned < self.published
+    }
+
+    /// The rows up to `watermark` were deleted.
+    pub(crate) fn pruned_to(&mut self, watermark: i64) {
+        self.pruned = watermark;
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.flights.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commits_records_come_out_of_their_row_as_they_went_in() {
+        let records = vec![
+            Record::new("orders.commands", "order-1", vec![0, 1, 2]).header("saga-id", "x"),
+            Record { topic: "t".into(), partition: Some(3), key: None, value: None, headers: vec![] },
+        ];
+        assert_eq!(unpack(&pack(&records).unwrap()).unwrap(), records);
+    }
+}

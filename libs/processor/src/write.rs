@@ -1,0 +1,125 @@
+//! The processor's own parts of a batch's statement: the fence with the offsets, the outbox, timers and jobs.
+
+use backstitch_messaging::LaneId;
+use sqlx::types::Json;
+
+use crate::claim::offsets_json;
+use crate::effects::{Effects, TimerChange};
+use crate::gate::Positions;
+use crate::outbox::pack;
+use crate::statement::{FENCED, Statement};
+
+/// What the fence compares and sets.
+pub(crate) struct Fence<'a> {
+    pub(crate) lane: LaneId,
+    pub(crate) epoch: i64,
+    /// The lane's commits before this one.
+    pub(crate) commits: i64,
+    pub(crate) positions: &'a Positions,
+    /// Outbox rows up to here are deleted.
+    pub(crate) published: i64,
+    pub(crate) prune: bool,
+}
+
+impl Fence<'_> {
+    /// The statement of a batch, up to the logic's own parts.
+    pub(crate) fn open(&self, effects: &Effects) -> Result<Statement, sqlx::Error> {
+        let mut statement = Statement::new();
+        statement
+            .part(
+                "fence",
+                "UPDATE processor.lanes SET commits = commits + 1, next_offsets = $4, published = $5
+                 WHERE lane = $1 AND epoch = $2 AND commits = $3 RETURNING 1",
+            )
+            .bind(self.lane.0)
+            .bind(self.epoch)
+            .bind(self.commits)
+            .bind(offsets_json(self.positions))
+            .bind(self.published)
+            .expect(1, FENCED);
+        self.outbox(effects, &mut statement)?;
+        self.timers(effects, &mut statement);
+        self.jobs(effects, &mut statement);
+        Ok(statement)
+    }
+
+    fn outbox(&self, effects: &Effects, statement: &mut Statement) -> Result<(), sqlx::Error> {
+        if !effects.records.is_empty() {
+            let packed = pack(&effects.records).map_err(|error| sqlx::Error::Encode(error.into()))?;
+            statement
+                .part("outbox_added", "INSERT INTO processor.outbox (lane, seq, records) VALUES ($1, $2, $3)")
+                .bind(self.lane.0)
+                .bind(self.commits + 1)
+                .bind(packed);
+        }
+        if self.prune {
+            statement
+                .part("outbox_pruned", "DELETE FROM processor.outbox WHERE lane = $1 AND seq <= $2")
+                .bind(self.lane.0)
+                .bind(self.published);
+        }
+        Ok(())
+    }
+
+    fn timers(&self, effects: &Effects, statement: &mut Statement) {
+        let mut set = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut cancelled = Vec::new();
+        for (id, change) in &effects.timers {
+            match change {
+                TimerChange::Set(timer) if timer.stored => {
+                    set.0.push(timer.id.clone());
+                    set.1.push(timer.due_at);
+                    set.2.push(Json(timer.payload.clone()));
+                    set.3.push(timer.trace.clone().map(Json));
+                }
+                TimerChange::Set(_) => {}
+                TimerChange::Cancel => cancelled.push(id.clone()),
+            }
+        }
+        if !set.0.is_empty() {
+            statement
+                .part(
+                    "timers_set",
+                    "INSERT INTO processor.timers (lane, id, due_at, payload, trace)
+                     SELECT $1, t.* FROM unnest($2::text[], $3::timestamptz[], $4::jsonb[], $5::jsonb[]) AS t
+                     ON CONFLICT (lane, id) DO UPDATE
+                        SET due_at = excluded.due_at, payload = excluded.payload, trace = excluded.trace",
+                )
+                .bind(self.lane.0)
+                .bind(set.0)
+                .bind(set.1)
+                .bind(set.2)
+                .bind(set.3);
+        }
+        if !cancelled.is_empty() {
+            statement
+                .part("timers_gone", "DELETE FROM processor.timers WHERE lane = $1 AND id = ANY($2)")
+                .bind(self.lane.0)
+                .bind(cancelled);
+        }
+    }
+
+    fn jobs(&self, effects: &Effects, statement: &mut Statement) {
+        if !effects.jobs.is_empty() {
+            let of = |field: fn(&crate::Job) -> String| effects.jobs.iter().map(field).collect::<Vec<_>>();
+            statement
+                .part(
+                    "jobs_added",
+                    "INSERT INTO processor.jobs (lane, id, kind, payload, trace)
+                     SELECT $1, j.* FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::jsonb[]) AS j
+                     ON CONFLICT (lane, id) DO NOTHING",
+                )
+                .bind(self.lane.0)
+                .bind(of(|job| job.id.clone()))
+                .bind(of(|job| job.kind.clone()))
+                .bind(effects.jobs.iter().map(|job| Json(job.payload.clone())).collect::<Vec<_>>())
+                .bind(effects.jobs.iter().map(|job| job.trace.clone().map(Json)).collect::<Vec<_>>());
+        }
+        if !effects.answered.is_empty() {
+            statement
+                .part("jobs_gone", "DELETE FROM processor.jobs WHERE lane = $1 AND id = ANY($2)")
+                .bind(self.lane.0)
+                .bind(effects.answered.clone());
+        }
+    }
+}

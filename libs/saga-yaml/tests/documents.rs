@@ -64,7 +64,7 @@ fn order_fulfilment_in_rust() -> Definition {
         .step(confirm)
         .step(ship)
         .build()
-        .unwrap()
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Journal entries as flat records, the way `saga.events` carries them.
 //!
 //! Separate because Avro has no free-form JSON: fields that hold any shape travel as JSON text, everything else as it
-//! is. The schemas in `schemas/saga/` describe these records.
+//! is; times read as people write them. The schemas in `schemas/saga/` describe these records.
 
+use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value};
 
 use super::Event;
@@ -44,6 +45,9 @@ pub const KINDS: [&str; 30] = [
 /// Fields that hold any shape of JSON.
 const FREE_FORM: [&str; 7] = ["data", "payload", "result", "started_by", "by", "cause", "reply"];
 
+/// Fields that hold a time: RFC 3339 text in a record, microseconds in the engine.
+const TIMES: [&str; 3] = ["at", "deadline", "until"];
+
 /// Why a record is no journal entry.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -70,6 +74,13 @@ impl Event {
         let mut value = serde_json::to_value(self).map_err(JournalError::Write)?;
         if let Value::Object(fields) = &mut value {
             fields.remove("kind");
+            for name in TIMES {
+                let micros = fields.get(name).and_then(Value::as_i64);
+                if let Some(time) = micros.and_then(DateTime::from_timestamp_micros) {
+                    let text = time.to_rfc3339_opts(SecondsFormat::Micros, true);
+                    fields.insert(name.to_owned(), Value::String(text));
+                }
+            }
             for name in FREE_FORM {
                 if let Some(field) = fields.get_mut(name).filter(|field| !field.is_null()) {
                     *field = Value::String(field.to_string());
@@ -90,6 +101,13 @@ impl Event {
             if let Some(Value::String(text)) = fields.get(name) {
                 let value = serde_json::from_str(text).map_err(error)?;
                 fields.insert(name.to_owned(), value);
+            }
+        }
+        for name in TIMES {
+            let text = fields.get(name).and_then(Value::as_str);
+            let time = text.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+            if let Some(time) = time {
+                fields.insert(name.to_owned(), Value::from(time.timestamp_micros()));
             }
         }
         fields.insert("kind".to_owned(), Value::from(kind));

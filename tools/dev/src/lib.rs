@@ -6,5 +6,6 @@
 pub mod artifacts;
 pub mod commands;
 pub mod java;
+pub mod machine;
 pub mod progress;
 pub mod stack;

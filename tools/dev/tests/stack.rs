@@ -29,7 +29,7 @@ impl Own {
         Self(Stack::open(&dir).unwrap_or_else(|error| panic!("{error:#}")))
     }
 
-    fn up(&mut self) -> Vec<Component> {
+    fn up(&self) -> Vec<Component> {
         self.0.up(&servers_only(), &Board::quiet(), None).unwrap_or_else(|error| panic!("{error:#}"))
     }
 }
@@ -47,7 +47,7 @@ impl Drop for Own {
 
 #[test]
 fn servers_start_once_and_come_back_where_they_were() {
-    let mut own = Own::new("restarts");
+    let own = Own::new("restarts");
     let mut started = own.up();
     started.sort();
     let mut expected = SERVERS.to_vec();
@@ -67,7 +67,7 @@ fn servers_start_once_and_come_back_where_they_were() {
 
 #[test]
 fn a_killed_server_leaves_no_child_behind_and_starts_again() {
-    let mut own = Own::new("kills");
+    let own = Own::new("kills");
     own.up();
     for component in SERVERS {
         let name = component.to_string();
@@ -82,7 +82,7 @@ fn a_killed_server_leaves_no_child_behind_and_starts_again() {
 
 #[test]
 fn a_frozen_server_answers_nothing_until_it_is_thawed() {
-    let mut own = Own::new("freezes");
+    let own = Own::new("freezes");
     own.up();
     own.0.freeze("registry").unwrap();
     assert!(own.0.is_running(Component::Registry));

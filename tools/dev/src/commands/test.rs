@@ -52,11 +52,11 @@ impl Run {
         let stack = Stack::open(&dir)?;
         stack.stop_all(stack.running())?;
         stack.wipe()?;
-        let mut stack = Stack::open(&dir)?;
+        let stack = Stack::open(&dir)?;
         // Ends whatever runs in this stack, further replicas included, should we be killed.
         let guard = Guard::post(&stack)?;
         guard.watch_everything();
-        let outcome = self.on_stack(&mut stack);
+        let outcome = self.on_stack(&stack);
         // Logs of a failed run stay; processes never do.
         stack.stop_all(stack.running())?;
         guard.dismiss();
@@ -64,7 +64,7 @@ impl Run {
         stack.wipe()
     }
 
-    fn on_stack(&mut self, stack: &mut Stack) -> Result<()> {
+    fn on_stack(&mut self, stack: &Stack) -> Result<()> {
         let dir = stack.layout().root().display().to_string();
         self.stage("the stack comes up", "cargo xtask up", || {
             stack.up(&Plan::default(), &Board::new(), None)?;

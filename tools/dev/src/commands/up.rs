@@ -86,7 +86,7 @@ impl Options {
 /// # Errors
 /// When a component does not start; those already started are ended again.
 pub fn run(dir: &Path, options: &Options) -> Result<()> {
-    let mut stack = Stack::open(dir)?;
+    let stack = Stack::open(dir)?;
     let guard = Guard::post(&stack)?;
     // Should anything fail, the guard ends what we started: it sees our end without a word.
     let started = stack.up(&options.plan(), &Board::new(), Some(&guard))?;

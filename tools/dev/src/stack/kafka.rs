@@ -105,18 +105,17 @@ fn properties(stack: &Stack, node: u16, home: &Path) -> Result<String> {
     ))
 }
 
-/// Kafka wants sixteen bytes in URL-safe base64; it does not accept a leading dash.
+/// Kafka wants sixteen bytes in URL-safe base64; letters and digits alone are safe on its command line.
 fn cluster_id(stack: &Stack) -> Result<String> {
-    let known = stack.with_memory(|memory| memory.cluster.clone());
-    if !known.is_empty() {
-        return Ok(known);
-    }
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut id: String = random::<21>()?.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 62)])).collect();
-    // Sixteen bytes are 21 characters and 2 bits: the last character can only be one of four.
-    id.push('A');
-    stack.remember(|memory| memory.cluster.clone_from(&id))?;
-    Ok(id)
+    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    stack.memory.change(|facts| {
+        if facts.cluster.is_empty() {
+            facts.cluster = random::<21>()?.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 62)])).collect();
+            // Sixteen bytes are 21 characters and 2 bits: the last character can only be one of four.
+            facts.cluster.push('A');
+        }
+        Ok(facts.cluster.clone())
+    })
 }
 
 const LOGGING: &str = "\

@@ -7,52 +7,89 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::layout::Layout;
+use super::services::Profile;
 use crate::artifacts::hex;
 
 /// Below the range from which the kernel picks the near end of outgoing connections: a port of a component that
 /// is down for a moment must not be taken by somebody's client.
 const PORTS: std::ops::Range<u16> = 18_000..32_000;
 
-/// The facts of one stack.
+/// The facts of one stack, on disk.
+///
+/// Read anew each time: a test and a command may use one stack at once, and neither may overwrite what the other chose.
+#[derive(Debug)]
+pub(super) struct Memory {
+    file: PathBuf,
+    lock: PathBuf,
+}
+
+impl Memory {
+    /// The memory of the stack laid out there.
+    ///
+    /// # Errors
+    /// When there is one that cannot be read.
+    pub(super) fn open(layout: &Layout) -> Result<Self> {
+        let file = layout.memory_file();
+        let memory = Self { lock: file.with_extension("lock"), file };
+        memory.load()?;
+        Ok(memory)
+    }
+
+    /// What is known now.
+    pub(super) fn read(&self) -> Facts {
+        self.load().unwrap_or_default()
+    }
+
+    /// Changes what is known; writes it, readable by its owner only, if that made a difference.
+    ///
+    /// # Errors
+    /// When the change fails or cannot be written.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Facts) -> Result<T>) -> Result<T> {
+        let turn = File::options().create(true).truncate(false).write(true).open(&self.lock)?;
+        turn.lock()?;
+        let before = self.load()?;
+        let mut facts = before.clone();
+        let answer = change(&mut facts)?;
+        if facts != before {
+            write_private(&self.file, &serde_json::to_string_pretty(&facts)?)?;
+        }
+        Ok(answer)
+    }
+
+    fn load(&self) -> Result<Facts> {
+        match fs::read(&self.file) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).with_context(|| format!("could not read {}", self.file.display()))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Facts::default()),
+            Err(error) => Err(error).with_context(|| format!("could not read {}", self.file.display())),
+        }
+    }
+}
+
+/// What is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Memory {
+pub(super) struct Facts {
     /// Kafka brokers, 1 or 3.
-    pub brokers: u16,
+    pub(super) brokers: u16,
     /// Partitions of each topic.
-    pub partitions: u32,
+    pub(super) partitions: u32,
     /// Kafka's cluster id.
-    pub cluster: String,
+    pub(super) cluster: String,
+    /// How our programs were built when they were last started.
+    pub(super) profile: Profile,
     ports: BTreeMap<String, u16>,
     secrets: BTreeMap<String, String>,
 }
 
-impl Memory {
-    /// Reads what was written, or begins anew.
-    ///
-    /// # Errors
-    /// When the file exists and cannot be read.
-    pub(super) fn load(path: &Path) -> Result<Self> {
-        match fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("could not read {}", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(error).with_context(|| format!("could not read {}", path.display())),
-        }
-    }
-
-    /// Writes everything, readable by its owner only.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub(super) fn save(&self, path: &Path) -> Result<()> {
-        write_private(path, &serde_json::to_string_pretty(self)?)
-    }
-
+impl Facts {
     /// The port of this name, chosen when first asked for.
     ///
     /// # Errors
@@ -134,26 +171,26 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Memory, is_free};
+    use super::{Facts, is_free};
 
     #[test]
     fn a_port_and_a_secret_are_chosen_once() {
-        let mut memory = Memory::default();
-        let port = memory.port("kafka").unwrap();
-        let secret = memory.secret("order").unwrap();
-        assert_eq!(memory.port("kafka").unwrap(), port);
-        assert_eq!(memory.secret("order").unwrap(), secret);
-        assert_ne!(memory.port("registry").unwrap(), port);
-        assert_ne!(memory.secret("payment").unwrap(), secret);
+        let mut facts = Facts::default();
+        let port = facts.port("kafka").unwrap();
+        let secret = facts.secret("order").unwrap();
+        assert_eq!(facts.port("kafka").unwrap(), port);
+        assert_eq!(facts.secret("order").unwrap(), secret);
+        assert_ne!(facts.port("registry").unwrap(), port);
+        assert_ne!(facts.secret("payment").unwrap(), secret);
     }
 
     #[test]
     fn a_port_that_somebody_else_took_is_given_up() {
-        let mut memory = Memory::default();
-        let port = memory.port("kafka").unwrap();
+        let mut facts = Facts::default();
+        let port = facts.port("kafka").unwrap();
         let squatter = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
         assert!(!is_free(port));
-        assert_ne!(memory.reclaim_port("kafka").unwrap(), port);
+        assert_ne!(facts.reclaim_port("kafka").unwrap(), port);
         drop(squatter);
     }
 }

@@ -5,14 +5,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::Signal;
 
 mod component;
 mod contracts;
+mod control;
 mod environment;
 pub mod guard;
 mod kafka;
@@ -34,18 +32,14 @@ pub use services::Profile;
 pub use up::Plan;
 
 use memory::Memory;
-use process::Launch;
 
-use crate::progress::{Board, Task};
-
-const START: Duration = Duration::from_secs(120);
+use crate::progress::Board;
 
 /// One stack on this machine.
 #[derive(Debug)]
 pub struct Stack {
     layout: Layout,
-    memory: Mutex<Memory>,
-    profile: Profile,
+    memory: Memory,
 }
 
 impl Stack {
@@ -58,8 +52,8 @@ impl Stack {
             fs::create_dir_all(dir.join(folder)).with_context(|| format!("could not create {}", dir.display()))?;
         }
         let layout = Layout::new(dir.canonicalize()?);
-        let memory = Mutex::new(Memory::load(&layout.memory_file())?);
-        Ok(Self { layout, memory, profile: Profile::default() })
+        let memory = Memory::open(&layout)?;
+        Ok(Self { layout, memory })
     }
 
     /// The folder named by `BACKSTITCH_STACK_DIR`, else `target/stack`.
@@ -73,7 +67,7 @@ impl Stack {
     /// # Errors
     /// When a component does not start.
     pub fn up_shared() -> Result<Self> {
-        let mut stack = Self::open(&Self::usual_dir())?;
+        let stack = Self::open(&Self::usual_dir())?;
         stack.up(&Plan::default(), &Board::quiet(), None)?;
         Ok(stack)
     }
@@ -86,20 +80,20 @@ impl Stack {
 
     /// How our programs were built.
     #[must_use]
-    pub const fn profile(&self) -> Profile {
-        self.profile
+    pub fn profile(&self) -> Profile {
+        self.memory.read().profile
     }
 
     /// Brokers of its Kafka.
     #[must_use]
     pub fn brokers(&self) -> u16 {
-        self.with_memory(|memory| memory.brokers.max(1))
+        self.memory.read().brokers.max(1)
     }
 
     /// Partitions of each topic.
     #[must_use]
     pub fn partitions(&self) -> u32 {
-        self.with_memory(|memory| memory.partitions.max(1))
+        self.memory.read().partitions.max(1)
     }
 
     /// Name and value of each variable of the written environment.
@@ -132,71 +126,6 @@ impl Stack {
     /// When its password cannot be drawn.
     pub fn database_url(&self, database: &str) -> Result<String> {
         services::database_url(self, database)
-    }
-
-    /// Starts one component with its usual settings and these on top, and waits until it is ready.
-    /// Nothing happens if it runs already.
-    ///
-    /// # Errors
-    /// When it is unknown or does not become ready.
-    pub fn start(&self, name: &str, extra: &[(&str, &str)]) -> Result<()> {
-        self.start_component(name.parse()?, extra, &Board::quiet().task(name))
-    }
-
-    /// Waits until a running component is well, as after [`Self::thaw`] or when something it needs came back.
-    ///
-    /// # Errors
-    /// When it is unknown, does not run, or is not well in time.
-    pub fn wait_ready(&self, name: &str) -> Result<()> {
-        let component = name.parse()?;
-        let Some(process) = self.process(component) else { bail!("{name} does not run") };
-        let log = self.layout.log(&component.to_string());
-        probe::until_ready(process, &log, START, || self.probe(component))
-            .with_context(|| format!("{name} is not well"))
-    }
-
-    /// Ends one component in good order.
-    ///
-    /// # Errors
-    /// When it is unknown.
-    pub fn stop(&self, name: &str) -> Result<()> {
-        self.stop_component(name.parse()?)
-    }
-
-    /// Kills one component on the spot, as a crash would, with all its children.
-    ///
-    /// # Errors
-    /// When it is unknown or does not run.
-    pub fn kill(&self, name: &str) -> Result<()> {
-        let component = name.parse()?;
-        let Some(process) = self.process(component) else { bail!("{name} does not run") };
-        process.end(Signal::SIGKILL, Duration::from_secs(10));
-        self.forget(component)
-    }
-
-    /// Freezes one component, as a long pause of its machine would.
-    ///
-    /// # Errors
-    /// When it is unknown or does not run.
-    pub fn freeze(&self, name: &str) -> Result<()> {
-        self.signal(name, Signal::SIGSTOP)
-    }
-
-    /// Lets a frozen component go on.
-    ///
-    /// # Errors
-    /// When it is unknown or does not run.
-    pub fn thaw(&self, name: &str) -> Result<()> {
-        self.signal(name, Signal::SIGCONT)
-    }
-
-    /// Ends one component in good order and starts it again.
-    ///
-    /// # Errors
-    /// When it is unknown or does not come back.
-    pub fn restart(&self, name: &str) -> Result<()> {
-        self.stop(name)?;
-        self.start(name, &[])
     }
 
     /// The process of a component, if it runs.
@@ -250,25 +179,6 @@ impl Stack {
         Ok(file)
     }
 
-    /// Ends components in good order, those that need others first.
-    ///
-    /// # Errors
-    /// When one cannot be ended.
-    pub fn stop_all(&self, mut components: Vec<Component>) -> Result<()> {
-        components.sort();
-        // Ours first, then what they stand on; each group at once.
-        let (ours, theirs): (Vec<_>, Vec<_>) = components.into_iter().partition(|it| services::package(*it).is_some());
-        let (postgres, theirs): (Vec<_>, Vec<_>) = theirs.into_iter().partition(|it| *it == Component::Postgres);
-        for group in [ours, theirs, postgres] {
-            let ends: Vec<Result<()>> = std::thread::scope(|scope| {
-                let handles: Vec<_> = group.iter().map(|it| scope.spawn(|| self.stop_component(*it))).collect();
-                handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
-            });
-            ends.into_iter().collect::<Result<()>>()?;
-        }
-        Ok(())
-    }
-
     /// Removes all that a stopped stack left on disk.
     ///
     /// # Errors
@@ -279,71 +189,8 @@ impl Stack {
             .with_context(|| format!("could not remove {}", self.layout.root().display()))
     }
 
-    fn start_component(&self, component: Component, extra: &[(&str, &str)], task: &Task) -> Result<()> {
-        if self.is_running(component) {
-            return Ok(());
-        }
-        task.step("preparing");
-        let name = component.to_string();
-        let mut launch = self.launch(component, task)?;
-        launch.env.extend(extra.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        let log = self.layout.log(&name);
-        task.step("starting");
-        let process = launch.spawn(&log).with_context(|| format!("could not start {name}"))?;
-        fs::write(self.layout.pid_file(&name), serde_json::to_vec(&process)?)?;
-        probe::until_ready(process, &log, START, || self.probe(component))
-            .with_context(|| format!("could not start {name}"))
-    }
-
-    fn launch(&self, component: Component, task: &Task) -> Result<Launch> {
-        match component {
-            Component::Postgres => postgres::launch(self, task),
-            Component::Kafka(node) => kafka::launch(self, node, task),
-            Component::Registry => registry::launch(self, task),
-            Component::Jaeger => observers::jaeger(self, task),
-            Component::Prometheus => observers::prometheus(self),
-            Component::Simulators | Component::Service(..) => services::launch(self, component),
-        }
-    }
-
-    fn stop_component(&self, component: Component) -> Result<()> {
-        if let Some(process) = self.process(component) {
-            process.signal(Signal::SIGCONT);
-            process.end(component.polite_signal(), component.patience());
-        }
-        self.forget(component)
-    }
-
-    fn signal(&self, name: &str, signal: Signal) -> Result<()> {
-        let Some(process) = self.process(name.parse()?) else { bail!("{name} does not run") };
-        process.signal(signal);
-        Ok(())
-    }
-
-    fn forget(&self, component: Component) -> Result<()> {
-        match fs::remove_file(self.layout.pid_file(&component.to_string())) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        // A panic elsewhere cannot leave it half-changed: each change is one assignment.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn with_memory<T>(&self, read: impl FnOnce(&Memory) -> T) -> T {
-        read(&self.memory())
-    }
-
-    fn remember(&self, change: impl FnOnce(&mut Memory)) -> Result<()> {
-        let mut memory = self.memory();
-        change(&mut memory);
-        memory.save(&self.layout.memory_file())
-    }
-
     fn port(&self, name: &str) -> Result<u16> {
-        self.chosen(|memory| memory.port(name))
+        self.memory.change(|facts| facts.port(name))
     }
 
     fn running_port(&self, component: Component, name: &str) -> Result<u16> {
@@ -351,17 +198,6 @@ impl Stack {
     }
 
     fn secret(&self, name: &str) -> Result<String> {
-        self.chosen(|memory| memory.secret(name))
-    }
-
-    /// Saves only what is new.
-    fn chosen<T>(&self, choose: impl FnOnce(&mut Memory) -> Result<T>) -> Result<T> {
-        let mut memory = self.memory();
-        let before = memory.clone();
-        let choice = choose(&mut memory)?;
-        if *memory != before {
-            memory.save(&self.layout.memory_file())?;
-        }
-        Ok(choice)
+        self.memory.change(|facts| facts.secret(name))
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 
 use super::component::{Component, Service};
 use super::layout::workspace;
@@ -14,7 +15,8 @@ use super::process::Launch;
 use super::{Stack, kafka, registry};
 
 /// Whether to build and run with optimisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// Quick to build.
     #[default]

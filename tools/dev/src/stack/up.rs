@@ -3,6 +3,7 @@
 //! Separate from the single component, because the order is knowledge about the whole.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::thread::ScopedJoinHandle;
 
 use anyhow::{Result, anyhow, bail, ensure};
@@ -10,7 +11,8 @@ use anyhow::{Result, anyhow, bail, ensure};
 use super::component::{Component, Service};
 use super::guard::Guard;
 use super::services::{self, Profile};
-use super::{Stack, contracts, environment, kafka, memory::Memory, registry};
+use super::{Stack, contracts, environment, kafka, registry};
+use crate::machine;
 use crate::progress::Board;
 
 /// What is wanted.
@@ -48,9 +50,12 @@ impl Stack {
     ///
     /// # Errors
     /// When a component does not become ready, or the stack exists with another size.
-    pub fn up(&mut self, plan: &Plan, board: &Board, guard: Option<&Guard>) -> Result<Vec<Component>> {
+    pub fn up(&self, plan: &Plan, board: &Board, guard: Option<&Guard>) -> Result<Vec<Component>> {
+        machine::check(machine::FOR_SERVERS)?;
+        if plan.contracts || plan.services {
+            machine::check(machine::FOR_BUILDING)?;
+        }
         let _lock = self.lock()?;
-        self.profile = plan.profile;
         self.settle(plan)?;
         self.choose_ports(plan)?;
         let mut started = self.start_servers(&self.servers(plan), board, guard)?;
@@ -95,25 +100,13 @@ impl Stack {
 
     /// Size and partitions are chosen once: a running cluster cannot follow another choice.
     fn settle(&self, plan: &Plan) -> Result<()> {
-        let known = self.with_memory(Memory::clone);
-        let brokers = plan.brokers.unwrap_or(if known.brokers == 0 { 1 } else { known.brokers });
-        ensure!(matches!(brokers, 1 | 3), "there may be 1 broker or 3, not {brokers}");
-        if known.brokers != 0 && known.brokers != brokers {
-            bail!(
-                "this stack was made with {} broker(s); remove it first with `cargo xtask down --wipe`",
-                known.brokers
-            );
-        }
-        let partitions = plan.partitions.unwrap_or(if known.partitions == 0 { 4 } else { known.partitions });
-        if known.partitions != 0 && known.partitions != partitions {
-            bail!(
-                "this stack was made with {} partitions; remove it first with `cargo xtask down --wipe`",
-                known.partitions
-            );
-        }
-        self.remember(|memory| {
-            memory.brokers = brokers;
-            memory.partitions = partitions;
+        self.memory.change(|facts| {
+            let brokers = chosen_once(facts.brokers, plan.brokers, 1, "broker(s)")?;
+            ensure!(matches!(brokers, 1 | 3), "there may be 1 broker or 3, not {brokers}");
+            facts.partitions = chosen_once(facts.partitions, plan.partitions, 4, "partitions")?;
+            facts.brokers = brokers;
+            facts.profile = plan.profile;
+            Ok(())
         })
     }
 
@@ -143,7 +136,7 @@ impl Stack {
         owned.extend(ours.into_iter().chain([Component::Simulators]).map(|it| (it, it.to_string())));
         for (component, name) in owned {
             if !self.is_running(component) {
-                self.chosen(|memory| memory.reclaim_port(&name))?;
+                self.memory.change(|facts| facts.reclaim_port(&name))?;
             }
         }
         Ok(())
@@ -207,6 +200,23 @@ impl Stack {
         let mut started = self.start_group(&ours[..1], board, guard)?;
         started.extend(self.start_group(&ours[1..], board, guard)?);
         Ok(started)
+    }
+}
+
+/// A running cluster cannot follow another choice; zero stands for no choice yet.
+fn chosen_once<N: Copy + PartialEq + Default + Display>(
+    known: N,
+    wanted: Option<N>,
+    usual: N,
+    what: &str,
+) -> Result<N> {
+    match wanted {
+        Some(wanted) if known != N::default() && known != wanted => {
+            bail!("this stack was made with {known} {what}; remove it first with `cargo xtask down --wipe`")
+        }
+        Some(wanted) => Ok(wanted),
+        None if known == N::default() => Ok(usual),
+        None => Ok(known),
     }
 }
 

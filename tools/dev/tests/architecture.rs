@@ -20,7 +20,7 @@ const ROWS: [&[&str]; 6] = [
         "backstitch-processor",
         "backstitch-service-kit",
     ],
-    &["backstitch-participant"],
+    &["backstitch-participant", "backstitch-wiring"],
     &[
         "backstitch-order",
         "backstitch-inventory",
@@ -32,6 +32,9 @@ const ROWS: [&[&str]; 6] = [
         "backstitch-dev",
     ],
 ];
+
+/// Stands in for the foreign systems, so a test of any crate may start it.
+const SIMULATORS: &str = "backstitch-simulators";
 
 /// Known only to tests; it stands beside the rows.
 const TESTKIT: &str = "backstitch-testkit";
@@ -113,12 +116,12 @@ fn arrows_point_down_only() {
 }
 
 #[test]
-fn tests_lean_on_no_service_but_their_own() {
+fn tests_lean_on_no_service_but_their_own_and_the_simulators() {
     let rows = rows();
     for package in packages() {
         for dependency in package.dependencies.iter().filter(|it| it.is_for_tests()) {
             let is_top = rows.get(dependency.name.as_str()) == Some(&(ROWS.len() - 1));
-            assert!(!is_top, "{} -> {}", package.name, dependency.name);
+            assert!(!is_top || dependency.name == SIMULATORS, "{} -> {}", package.name, dependency.name);
         }
     }
 }

@@ -1,0 +1,3 @@
+//! The inventory service. A library beside the binary, so that tests reach its parts.
+
+pub mod domain;

@@ -1,0 +1,3 @@
+//! The order service. A library beside the binary, so that tests reach its parts.
+
+pub mod domain;

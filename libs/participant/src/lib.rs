@@ -1,1 +1,31 @@
-//! backstitch-participant
+//! Taking part in sagas without having to think of repeats, tombstones and late commands.
+//!
+//! A service implements [`Participant`]: what its commands mean for its own event-sourced state. [`ParticipantLogic`]
+//! does the rest, the same for all of them, and is what the processor runs. `docs/participants.md` is the contract.
+
+mod answer;
+mod append;
+mod cache;
+mod calls;
+mod cause;
+mod draft;
+mod event;
+mod load;
+mod logic;
+mod note;
+mod participant;
+mod publish;
+mod record;
+mod rules;
+mod settings;
+mod shared;
+mod view;
+
+pub use answer::{Answer, Changes};
+pub use append::add_append;
+pub use calls::{Calls, CallsOf, Nothing};
+pub use event::{DomainEvent, UnreadableEvent, Visibility};
+pub use logic::ParticipantLogic;
+pub use participant::{Intent, Participant, Route};
+pub use settings::Settings;
+pub use view::View;

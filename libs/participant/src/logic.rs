@@ -1,0 +1,369 @@
+//! [`Participant`] as the processor's [`Logic`]: what is in memory, what is staged, and what the database must be asked.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backstitch_contracts::headers;
+use backstitch_event_store::StreamId;
+use backstitch_messaging::LaneId;
+use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use serde::Deserialize as _;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::append::add_append;
+use crate::cache::Cache;
+use crate::cause::{Cause, CauseKind, Undoes};
+use crate::draft::{Draft, Placed, Setting, concerned};
+use crate::load::{Read, Source, lock_shared, read_own};
+use crate::note::{CallTicket, TimerTicket};
+use crate::publish::record_of;
+use crate::record::{Record, RecordOf};
+use crate::shared::{Shared, SharedStreams};
+use crate::{Intent, Participant, Route, Settings};
+
+/// The decisions of one lane of a participant.
+pub struct ParticipantLogic<P: Participant> {
+    participant: Arc<P>,
+    settings: Arc<Settings>,
+    own: Cache<RecordOf<P>>,
+    shared: Cache<Shared<P::Shared>>,
+    batch: Batch<P>,
+}
+
+/// What one batch works on.
+struct Batch<P: Participant> {
+    cases: HashMap<InputId, Result<Case<P>, Rejection>>,
+    own: Read<RecordOf<P>>,
+    shared: SharedStreams<P::Shared>,
+    shared_broken: BTreeMap<StreamId, String>,
+    appended: Vec<Placed>,
+}
+
+impl<P: Participant> Default for Batch<P> {
+    fn default() -> Self {
+        Self {
+            cases: HashMap::new(),
+            own: Read::default(),
+            shared: SharedStreams::default(),
+            shared_broken: BTreeMap::new(),
+            appended: Vec::new(),
+        }
+    }
+}
+
+/// Names an input within a batch.
+#[derive(PartialEq, Eq, Hash)]
+enum InputId {
+    Message(Arc<str>, i32, i64),
+    Timer(String),
+    Answered(String),
+}
+
+impl InputId {
+    fn of(input: &Input) -> Self {
+        match input {
+            Input::Message(message) => {
+                let source = &message.delivery.source;
+                Self::Message(Arc::clone(&source.topic), source.partition, message.delivery.offset)
+            }
+            Input::Timer(timer) => Self::Timer(timer.id.clone()),
+            Input::Answered(answered) => Self::Answered(answered.job.id.clone()),
+        }
+    }
+}
+
+/// An input, understood.
+enum Case<P: Participant> {
+    Message { route: Route<P>, cause: Cause },
+    Timer { ticket: TimerTicket, timer: P::Timer },
+    Answered { ticket: CallTicket, outcome: P::Outcome },
+}
+
+impl<P: Participant> Case<P> {
+    fn stream(&self) -> Option<&StreamId> {
+        match self {
+            Self::Message { route, .. } => route.stream(),
+            Self::Timer { ticket, .. } => Some(&ticket.stream),
+            Self::Answered { ticket, .. } => Some(&ticket.stream),
+        }
+    }
+
+    /// Whether the flow most likely begins here.
+    fn is_likely_first(&self) -> bool {
+        matches!(self, Self::Message { route: Route::Command { .. }, cause } if cause.attempt() == 1)
+    }
+
+    fn intents<'a>(&'a self, record: &'a RecordOf<P>) -> Vec<Intent<'a, P>> {
+        match self {
+            Self::Message { route: Route::Command { command, .. }, .. } => vec![Intent::Command(command)],
+            Self::Message { route: Route::Compensation { command, .. }, .. } => vec![Intent::Compensation(command)],
+            Self::Message { route: Route::Event { event, .. }, .. } => vec![Intent::Event(event)],
+            Self::Message { route: Route::Ignored, .. } => Vec::new(),
+            Self::Timer { timer, .. } => vec![Intent::Timer(timer)],
+            Self::Answered { ticket, .. } => {
+                let (answered, deferred) = concerned(record, ticket);
+                let answered = answered.into_iter().map(Intent::Answered);
+                answered.chain(deferred.into_iter().map(Intent::Compensation)).collect()
+            }
+        }
+    }
+}
+
+impl<P: Participant> ParticipantLogic<P> {
+    /// The logic of one lane; participant and settings are shared by all lanes.
+    #[must_use]
+    pub fn new(participant: Arc<P>, settings: Arc<Settings>) -> Self {
+        let max = settings.cached_streams_max;
+        Self { participant, settings, own: Cache::new(max), shared: Cache::new(max), batch: Batch::default() }
+    }
+
+    fn understand(&self, input: &Input) -> Result<Case<P>, Rejection> {
+        match input {
+            Input::Message(message) => {
+                let route = self.participant.route(message)?;
+                let cause = cause_of(message, &route);
+                Ok(Case::Message { route, cause })
+            }
+            Input::Timer(timer) => {
+                let ticket = TimerTicket::deserialize(&timer.payload).map_err(Rejection::invalid)?;
+                let timer = P::Timer::deserialize(&ticket.timer).map_err(Rejection::invalid)?;
+                Ok(Case::Timer { ticket, timer })
+            }
+            Input::Answered(answered) => {
+                let ticket = CallTicket::of(&answered.job).map_err(Rejection::invalid)?;
+                let outcome = P::Outcome::deserialize(&answered.outcome).map_err(Rejection::invalid)?;
+                Ok(Case::Answered { ticket, outcome })
+            }
+        }
+    }
+
+    pub(crate) async fn load_from(
+        &mut self,
+        inputs: &[&Input],
+        loading: Loading,
+        source: &mut impl Source,
+    ) -> Result<(), sqlx::Error> {
+        self.batch = Batch::default();
+        for input in inputs {
+            self.batch.cases.insert(InputId::of(input), self.understand(input));
+        }
+        self.load_own(loading, source).await?;
+        self.load_shared(loading, source).await
+    }
+
+    async fn load_own(&mut self, loading: Loading, source: &mut impl Source) -> Result<(), sqlx::Error> {
+        let mut wanted: BTreeMap<StreamId, bool> = BTreeMap::new();
+        for case in self.batch.cases.values().flatten() {
+            if let Some(stream) = case.stream() {
+                *wanted.entry(stream.clone()).or_insert(true) &= case.is_likely_first();
+            }
+        }
+        let (mut held, mut missing) = (HashMap::new(), BTreeSet::new());
+        for (stream, is_likely_new) in wanted {
+            let cached = self.own.take(&stream).filter(|_| loading == Loading::Optimistic);
+            match cached {
+                Some(record) => drop(held.insert(stream, record)),
+                None if is_likely_new && loading == Loading::Optimistic => drop(held.insert(stream, Record::default())),
+                None => drop(missing.insert(stream)),
+            }
+        }
+        metrics::counter!("participant_streams_read_total").increment(missing.len() as u64);
+        self.batch.own = read_own(&*self.participant, missing, source).await?;
+        self.batch.own.streams.extend(held);
+        Ok(())
+    }
+
+    async fn load_shared(&mut self, loading: Loading, source: &mut impl Source) -> Result<(), sqlx::Error> {
+        if !P::SHARES {
+            return Ok(());
+        }
+        let mut wanted = BTreeSet::new();
+        for case in self.batch.cases.values().flatten() {
+            let Some(record) = case.stream().and_then(|stream| self.batch.own.streams.get(stream)) else { continue };
+            for intent in case.intents(record) {
+                wanted.extend(self.participant.shared_streams(intent, &record.state));
+            }
+        }
+        if loading == Loading::Thorough {
+            self.shared.clear();
+        }
+        let read = lock_shared(&*self.participant, wanted, &mut self.shared, source).await?;
+        self.batch.shared.locked = read.streams;
+        self.batch.shared_broken = read.broken.into_iter().map(|(stream, error)| (stream, error.to_string())).collect();
+        Ok(())
+    }
+
+    // The first shared stream of the case that could not be understood.
+    fn broken_shared(&self, case: &Case<P>, record: &RecordOf<P>) -> Option<Rejection> {
+        if self.batch.shared_broken.is_empty() {
+            return None;
+        }
+        let mut wanted =
+            case.intents(record).into_iter().flat_map(|intent| self.participant.shared_streams(intent, &record.state));
+        wanted.find_map(|stream| self.batch.shared_broken.get(&stream).map(|error| unreadable(&stream, error)))
+    }
+
+    fn draft<'a>(
+        &'a self,
+        case: &Case<P>,
+        stream: &'a StreamId,
+        now: DateTime<Utc>,
+    ) -> Result<Draft<'a, P>, Rejection> {
+        let Some(record) = self.batch.own.streams.get(stream) else {
+            let why = self.batch.own.broken.get(stream).map_or_else(|| "it was not read".into(), ToString::to_string);
+            return Err(unreadable(stream, &why));
+        };
+        if let Some(rejection) = self.broken_shared(case, record) {
+            return Err(rejection);
+        }
+        let (participant, settings) = (&*self.participant, &*self.settings);
+        let at = Setting { participant, settings, stream, now, shared: &self.batch.shared };
+        let mut draft = Draft::new(at, record.clone());
+        match case {
+            Case::Message { route: Route::Command { command, .. } | Route::Compensation { command, .. }, cause } => {
+                draft.command(cause, command)?;
+            }
+            Case::Message { route: Route::Event { event, .. }, cause } => draft.heard(cause, event)?,
+            Case::Message { route: Route::Ignored, .. } => {}
+            Case::Timer { ticket, timer } => {
+                let cause = Cause::timer(stream, &ticket.name, record.version, ticket.correlation_id);
+                draft.woken(&cause, timer)?;
+            }
+            Case::Answered { ticket, outcome } => draft.answered(ticket, outcome)?,
+        }
+        Ok(draft)
+    }
+
+    /// Decides an input and stages what follows; `None` if it does not matter here. Whatever can fail comes before
+    /// anything is staged.
+    pub(crate) fn decided(&mut self, input: &Input, now: DateTime<Utc>) -> Result<Option<Decided>, Rejection> {
+        let case = self.batch.cases.remove(&InputId::of(input)).unwrap_or_else(|| self.understand(input))?;
+        let Some(stream) = case.stream() else { return Ok(None) };
+        let draft = self.draft(&case, stream, now.trunc_subsecs(6))?;
+        let (drafted, calls, timers) = (draft.drafted, draft.calls, draft.timers);
+        let records = drafted.published.iter().map(|envelope| record_of(envelope, &self.settings));
+        let records = records.collect::<Result<Vec<_>, _>>()?;
+        let orders = calls.into_iter().map(|order| {
+            let payload = serde_json::to_value(&order.ticket).map_err(Rejection::invalid)?;
+            Ok((order.id, order.kind, payload))
+        });
+        let calls = orders.collect::<Result<Vec<_>, Rejection>>()?;
+
+        self.batch.own.streams.insert(stream.clone(), drafted.record);
+        self.batch.shared.locked.extend(drafted.changed);
+        self.batch.appended.extend(drafted.appended);
+        let timers = timers.into_iter().map(|(name, timer)| (format!("{stream}/{name}"), timer)).collect();
+        Ok(Some(Decided { records, timers, calls }))
+    }
+
+    /// The events staged since the batch was loaded.
+    pub(crate) fn take_appended(&mut self) -> Vec<Placed> {
+        std::mem::take(&mut self.batch.appended)
+    }
+}
+
+/// What an input obliges the processor to do.
+#[derive(Debug, Default)]
+pub(crate) struct Decided {
+    pub(crate) records: Vec<backstitch_messaging::Record>,
+    /// Id, and when and what for; `None` takes it back.
+    pub(crate) timers: Vec<(String, Option<(DateTime<Utc>, Value)>)>,
+    /// Id, kind and payload.
+    pub(crate) calls: Vec<(String, String, Value)>,
+}
+
+impl Decided {
+    fn hand_over(self, effects: &mut Effects) {
+        for record in self.records {
+            effects.publish(record);
+        }
+        for (id, timer) in self.timers {
+            match timer {
+                Some((due_at, payload)) => effects.set_timer(id, due_at, payload),
+                None => effects.cancel_timer(id),
+            }
+        }
+        for (id, kind, payload) in self.calls {
+            effects.call(id, kind, payload);
+        }
+    }
+}
+
+#[async_trait]
+impl<P: Participant> Logic for ParticipantLogic<P> {
+    // The own stream's key, so that a flow has one home whatever key a foreign producer chose.
+    fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
+        let route = self.participant.route(message).ok()?;
+        route.stream().map(|stream| Cow::Owned(stream.key().to_owned()))
+    }
+
+    async fn claimed(&mut self, _lane: LaneId, _db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
+        self.own.clear();
+        self.shared.clear();
+        self.batch = Batch::default();
+        Ok(Vec::new())
+    }
+
+    fn needs_locks(&self, _inputs: &[&Input]) -> bool {
+        P::SHARES
+    }
+
+    async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let mut db = db;
+        self.load_from(inputs, loading, &mut db).await
+    }
+
+    fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
+        match self.decided(input, now)? {
+            Some(decided) => decided.hand_over(effects),
+            None => effects.skip(),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, statement: &mut Statement) {
+        add_append(statement, self.take_appended());
+    }
+
+    fn committed(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        for (stream, record) in batch.own.streams {
+            self.own.put(stream, record);
+        }
+        for (stream, shared) in batch.shared.locked {
+            self.shared.put(stream, shared);
+        }
+    }
+
+    fn aborted(&mut self) {
+        self.batch = Batch::default();
+    }
+}
+
+fn cause_of<P: Participant>(message: &Message, route: &Route<P>) -> Cause {
+    let envelope = &message.envelope;
+    let number = |name| message.delivery.header_text(name).and_then(|text| text.parse::<u32>().ok());
+    let command = |undoes| CauseKind::Command {
+        name: envelope.event_type.clone(),
+        attempt: number(headers::SAGA_TRY).unwrap_or(1).max(1),
+        undoes,
+    };
+    let kind = match route {
+        Route::Command { .. } => command(None),
+        Route::Compensation { undoes, .. } => {
+            let id = message.delivery.header_text(headers::SAGA_UNDOES).and_then(|text| Uuid::parse_str(text).ok());
+            command(Some(Undoes { id, command: (*undoes).to_owned() }))
+        }
+        Route::Event { .. } | Route::Ignored => CauseKind::Event,
+    };
+    Cause { id: envelope.event_id, correlation_id: envelope.correlation_id, user_id: envelope.user_id.clone(), kind }
+}
+
+fn unreadable(stream: &StreamId, why: &str) -> Rejection {
+    Rejection { reason: "unreadable-stream", detail: format!("the stream `{stream}` cannot be used: {why}") }
+}

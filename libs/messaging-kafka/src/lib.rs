@@ -15,6 +15,7 @@ mod membership;
 mod ownership;
 mod publisher;
 mod reader;
+pub mod registry;
 mod settings;
 mod ticket;
 mod topic_reader;

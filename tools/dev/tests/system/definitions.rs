@@ -17,6 +17,8 @@ const SHIPPED: &str = "order-fulfilment.yaml";
 pub(crate) enum Timeouts {
     /// As it ships: minutes.
     Shipped,
+    /// As it ships, and another team's definition beside it.
+    ShippedWithReturns,
     /// Answers are waited for three seconds.
     Short,
     /// Answers are waited for fifteen seconds, and the whole saga for thirty.
@@ -27,6 +29,7 @@ pub(crate) enum Timeouts {
 pub(crate) fn folder(timeouts: Timeouts, root: &Path) -> Result<PathBuf> {
     let (name, step, saga) = match timeouts {
         Timeouts::Shipped => return Ok(workspace().join("sagas")),
+        Timeouts::ShippedWithReturns => return with_returns(&root.join("sagas-with-returns")),
         Timeouts::Short => ("sagas-short", "3s", "3m"),
         Timeouts::Tight => ("sagas-tight", "15s", "30s"),
     };
@@ -45,4 +48,27 @@ pub(crate) fn folder(timeouts: Timeouts, root: &Path) -> Result<PathBuf> {
     // JSON is YAML.
     fs::write(folder.join(SHIPPED), serde_json::to_string_pretty(&definition)?)?;
     Ok(folder)
+}
+
+/// What another team might write: a parcel that comes back is refunded.
+const RETURNS: &str = "\
+saga: parcel-return
+version: 1
+starts_on: { topic: returns.events, event: ParcelReturned, key: event.order_id, on_rollback: nothing }
+deadline: 5m
+steps:
+  - name: refund
+    ask: payments.commands
+    to: RefundPayment
+    with: { order_id: saga.data.order_id, reason: \"'returned'\" }
+    done_on: PaymentRefunded
+    on_rollback: nothing
+    timeout: 60s
+";
+
+fn with_returns(folder: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    fs::copy(workspace().join("sagas").join(SHIPPED), folder.join(SHIPPED))?;
+    fs::write(folder.join("parcel-return.yaml"), RETURNS)?;
+    Ok(folder.to_owned())
 }

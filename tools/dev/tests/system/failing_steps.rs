@@ -67,7 +67,12 @@ fn an_order_that_was_called_off_meanwhile_is_refunded_instead_of_confirmed() -> 
     let order = system.place(&Wish::of(&product).pieces(2))?;
     system.until_journaled(order, "StepRequested process-payment")?;
     let wire = Wire::open(system)?;
-    wire.command("orders.commands", "CancelOrder", order, &serde_json::json!({ "order_id": order, "reason": "regret" }))?;
+    wire.command(
+        "orders.commands",
+        "CancelOrder",
+        order,
+        &serde_json::json!({ "order_id": order, "reason": "regret" }),
+    )?;
     system.until("the order is cancelled", || Ok(system.order_status(order)? == "cancelled"))?;
     system.start("payment")?;
     let saga = system.end_of(order)?;

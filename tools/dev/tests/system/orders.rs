@@ -45,11 +45,6 @@ impl Wish {
         self
     }
 
-    /// What it costs, in minor units.
-    pub(crate) fn total(&self) -> i64 {
-        i64::from(self.quantity) * self.unit_price
-    }
-
     /// The data of a `PlaceOrder` for it.
     pub(crate) fn command(&self, order: Uuid) -> Value {
         json!({
@@ -88,7 +83,7 @@ impl Saga {
     /// Its journal, each entry as `Kind` or `Kind step`.
     pub(crate) fn journal(&self) -> Vec<String> {
         let entries = self.0["timeline"].as_array().cloned().unwrap_or_default();
-        let told = |entry: &Value| match entry["step"].as_str() {
+        let told = |entry: &Value| match entry["data"]["step"].as_str() {
             Some(step) => format!("{} {step}", entry["kind"].as_str().unwrap_or_default()),
             None => entry["kind"].as_str().unwrap_or_default().to_owned(),
         };
@@ -150,8 +145,13 @@ impl System {
 
     /// The saga of an order, if it has begun.
     pub(crate) fn saga_of(&self, order: Uuid) -> Result<Option<Saga>> {
+        self.saga_of_at("orchestrator", order)
+    }
+
+    /// The same, as this replica tells it.
+    pub(crate) fn saga_of_at(&self, replica: &str, order: Uuid) -> Result<Option<Saga>> {
         let id = SagaId::derive(DEFINITION, &order.to_string());
-        Ok(self.block_on(self.find("orchestrator", &format!("/sagas/{id}")))?.map(Saga))
+        Ok(self.block_on(self.find(replica, &format!("/sagas/{id}")))?.map(Saga))
     }
 
     /// The saga of an order once it has ended or got stuck.

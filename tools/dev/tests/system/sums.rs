@@ -22,8 +22,7 @@ pub(crate) struct Sums {
 
 impl Sums {
     /// What the totals of a test that only completes and undoes orders must be.
-    pub(crate) const NOTHING: Self =
-        Self { charges: 0, charged: 0, refunds: 0, refunded: 0, shipped: 0, cancelled: 0 };
+    pub(crate) const NOTHING: Self = Self { charges: 0, charged: 0, refunds: 0, refunded: 0, shipped: 0, cancelled: 0 };
 
     fn of(totals: &Value) -> Self {
         let number = |pointer: &str| totals.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);

@@ -19,9 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// Between two looks at something that is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-const EVERYTHING: [&str; 9] = [
-    "postgres", "kafka", "registry", "simulators", "order", "inventory", "payment", "shipping", "orchestrator",
-];
+const EVERYTHING: [&str; 9] =
+    ["postgres", "kafka", "registry", "simulators", "order", "inventory", "payment", "shipping", "orchestrator"];
 
 /// What all tests share.
 pub(crate) struct System {
@@ -170,7 +169,9 @@ impl System {
             }
             if Instant::now() > deadline {
                 let context = format!("after {} s it is still not so that {what}", PATIENCE.as_secs());
-                return Err(seen.err().map_or_else(|| anyhow::anyhow!(context.clone()), |error| error.context(context.clone())));
+                return Err(seen
+                    .err()
+                    .map_or_else(|| anyhow::anyhow!(context.clone()), |error| error.context(context.clone())));
             }
             self.block_on(tokio::time::sleep(LOOK_AGAIN));
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::component::{Component, Service};
 use super::layout::workspace;
 use super::process::Launch;
-use super::{Stack, kafka, registry};
+use super::{Stack, contracts, kafka, registry};
 
 /// Whether to build and run with optimisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -34,17 +34,24 @@ impl Profile {
     }
 }
 
-/// Builds packages of the workspace; cargo's own progress is shown.
+/// Builds the command line tool, and with `services` the simulators and every service; cargo's own progress is shown.
+///
+/// All in one call: cargo would compile shared dependencies once more for each other choice of packages.
 ///
 /// # Errors
 /// When they do not compile.
-pub(super) fn build(profile: Profile, packages: &[&str]) -> Result<()> {
+pub(super) fn build(profile: Profile, services: bool) -> Result<()> {
+    let mut packages = vec![contracts::PACKAGE.to_owned()];
+    if services {
+        packages.extend(package(Component::Simulators));
+        packages.extend(Service::ALL.into_iter().filter_map(|service| package(Component::Service(service, 1))));
+    }
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace()).args(["build", "--bins"]).stdin(Stdio::null());
     if profile == Profile::Release {
         cargo.arg("--release");
     }
-    for package in packages {
+    for package in &packages {
         cargo.args(["--package", package]);
     }
     let status = cargo.status().context("could not run cargo")?;

@@ -9,17 +9,14 @@ use rdkafka::error::KafkaError;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::{
-    ends,
+    ends::Asker,
     lag::Positions,
     membership::Membership,
     ownership::{Announcer, OwnedLanes},
-    reader::{Reader, Reading, blocking},
+    reader::{Reader, Reading},
     settings::KafkaSettings,
     topology::{TopologyError, read_topology},
 };
-
-/// How long the broker may take to say where partitions end.
-const ENDS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who reads what.
 #[derive(Debug, Clone)]
@@ -59,6 +56,7 @@ pub struct KafkaInbox {
     ownership: Mutex<mpsc::UnboundedReceiver<Ownership>>,
     membership: Membership,
     reader: Reader,
+    asker: Asker,
     readings: Mutex<HashMap<LaneId, Reading>>,
     positions: Arc<Positions>,
 }
@@ -74,6 +72,7 @@ impl KafkaInbox {
         let partitions = topology.partitions.values().map(|count| usize::try_from(*count).unwrap_or(0)).sum();
         let reader = Reader::new(settings, &plan.group, partitions, Some(Arc::clone(&positions)))
             .map_err(|source| StartInboxError::Client { client: "reader", source })?;
+        let asker = Asker::new(settings).map_err(|source| StartInboxError::Client { client: "asker", source })?;
         let owned = OwnedLanes::default();
         let (events, ownership) = mpsc::unbounded_channel();
         let patience = Duration::from_millis(settings.hand_over_timeout_ms.into());
@@ -87,7 +86,7 @@ impl KafkaInbox {
             Arc::clone(&positions),
         )?;
         let (ownership, readings) = (Mutex::new(ownership), Mutex::default());
-        Ok(Self { topology, owned, ownership, membership, reader, readings, positions })
+        Ok(Self { topology, owned, ownership, membership, reader, asker, readings, positions })
     }
 
     /// How long ago the membership last turned to the broker. Minutes mean that its thread hangs: readiness fails.
@@ -135,11 +134,9 @@ impl Inbox for KafkaInbox {
     }
 
     async fn end_offsets(&self, lane: LaneId) -> Result<Vec<(TopicPartition, i64)>, InboxError> {
-        let consumer = self.reader.consumer();
-        let of = self.topology.inputs_of(lane);
-        blocking(move || ends::end_offsets(&consumer, &of, ENDS_PATIENCE))
+        self.asker
+            .end_offsets(self.topology.inputs_of(lane))
             .await
-            .and_then(|answer| answer)
             .map_err(|error| refused("say where partitions end", &error))
     }
 

@@ -16,6 +16,7 @@ mod ownership;
 mod publisher;
 mod reader;
 pub mod registry;
+mod schema_source;
 mod settings;
 mod ticket;
 mod topic_reader;

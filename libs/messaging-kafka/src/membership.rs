@@ -75,7 +75,7 @@ impl Membership {
         self.polled.since()
     }
 
-    /// Leaves the group after handing the lanes over.
+    /// Leaves the group; its other members get the lanes at once.
     pub(crate) async fn leave(&self) {
         drop(self.leave.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(left) = self.left.lock().await.take() {
@@ -182,7 +182,8 @@ impl Member {
             }
             if self.leave_asked_within(Duration::ZERO) {
                 self.commit(&consumer);
-                // Dropping it closes it: lanes are handed over by the callback, then the group is left.
+                // Whoever closes has let go of its lanes, so that the closing consumer need not wait for anybody.
+                self.announcer.all_gone();
                 return Ended::Leaving;
             }
             if Instant::now() >= commit_at {

@@ -8,6 +8,7 @@
 use std::{
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{RecvTimeoutError, Sender, channel},
     },
     thread,
@@ -34,6 +35,8 @@ use crate::{
 const BATCHES_WAITING: usize = 2;
 /// How often librdkafka's log lines, errors and statistics are fetched.
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
+/// How long the broker may take to name the partitions' leaders.
+const METADATA_PATIENCE: Duration = Duration::from_secs(10);
 /// What all partitions together may keep fetched and unread, kilobytes.
 const QUEUED_KBYTES: usize = 16 * 1024;
 
@@ -42,6 +45,7 @@ pub(crate) type ReaderConsumer = BaseConsumer<ReaderContext>;
 /// A consumer with no partitions yet.
 pub(crate) struct Reader {
     consumer: Arc<ReaderConsumer>,
+    knows_leaders: Arc<AtomicBool>,
     _events: Sender<()>,
 }
 
@@ -79,12 +83,7 @@ impl Reader {
                 }
             })
             .map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
-        Ok(Self { consumer, _events: events })
-    }
-
-    /// The client, to ask the broker with.
-    pub(crate) fn consumer(&self) -> Arc<ReaderConsumer> {
-        Arc::clone(&self.consumer)
+        Ok(Self { consumer, knows_leaders: Arc::default(), _events: events })
     }
 
     /// Hands over these partitions' records from these offsets on; from the beginning where none is given.
@@ -93,8 +92,9 @@ impl Reader {
         let consumer = Arc::clone(&self.consumer);
         let wakeup = Arc::new(Wakeup::default());
         let woken = Arc::clone(&wakeup);
+        let knows_leaders = Arc::clone(&self.knows_leaders);
         // The client's own thread answers; that takes a moment, and tokio's workers must not wait for it.
-        let sources = blocking(move || assign(&consumer, from, &woken)).await??;
+        let sources = blocking(move || assign(&consumer, from, &woken, &knows_leaders)).await??;
         let (batches, feed) = mpsc::channel(BATCHES_WAITING);
         let (stop, stopping) = oneshot::channel();
         let (gone, ended) = oneshot::channel();
@@ -125,9 +125,10 @@ fn reader_config(settings: &KafkaSettings, group: &str, partitions: usize) -> Cl
         .set("enable.partition.eof", "true")
         // The broker answers as soon as it has one record …
         .set("fetch.min.bytes", "1")
-        // … and otherwise holds the request: idle costs two requests a second for each broker. Longer would delay
-        // partitions assigned meanwhile, which only go along with the next request.
-        .set("fetch.wait.max.ms", "500")
+        // … and otherwise holds the request. A lane that is claimed meanwhile only goes along with the next one, so
+        // this is what a claim waits for. Measured with 32 idle partitions: 0.013 of a core and 60 ms to the first
+        // record of a claimed lane at 100; 0.011 and 305 ms at 500; 0.010 and 1.8 s at 2000.
+        .set("fetch.wait.max.ms", "100")
         // Each partition has its own queue and its own bounds: memory stays flat when a lane falls behind.
         .set("queued.min.messages", "1000")
         .set("queued.max.messages.kbytes", queued.to_string())
@@ -158,6 +159,7 @@ fn assign(
     consumer: &Arc<ReaderConsumer>,
     from: Vec<(TopicPartition, Option<i64>)>,
     wakeup: &Arc<Wakeup>,
+    knows_leaders: &AtomicBool,
 ) -> KafkaResult<Vec<Source>> {
     let mut list = TopicPartitionList::new();
     let mut sources = Vec::new();
@@ -171,6 +173,11 @@ fn assign(
         let wakeup = Arc::clone(wakeup);
         queue.set_nonempty_callback(move || wakeup.wake());
         sources.push(Source { at: source, queue });
+    }
+    // Asked once: a client that is told to read where it knows no leader comes back to it a second later.
+    if !knows_leaders.load(Ordering::Acquire) {
+        consumer.fetch_metadata(None, METADATA_PATIENCE)?;
+        knows_leaders.store(true, Ordering::Release);
     }
     consumer.incremental_assign(&list)?;
     Ok(sources)

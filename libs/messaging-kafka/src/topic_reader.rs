@@ -1,19 +1,17 @@
 //! Reading topics from outside any group: for tools that look and for rebuilds. Separate from [`crate::KafkaInbox`]:
 //! nothing is owned, claimed or reported.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use backstitch_messaging::{Delivery, Feed, FeedItem, TopicPartition};
 use rdkafka::error::KafkaError;
 
 use crate::{
-    ends,
-    reader::{Reader, Reading, blocking},
+    ends::Asker,
+    reader::{Reader, Reading},
     settings::KafkaSettings,
     topology::{TopologyError, partition_counts},
 };
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,13 +84,14 @@ impl TopicReader {
         let kafka = |action| move |source| OpenTopicError::Kafka { action, source };
         let group = format!("{}-tools", settings.client_id);
         let reader = Reader::new(settings, &group, partitions.len(), None).map_err(kafka("make a client"))?;
-        let ends = offsets(&reader, partitions.clone(), None).await.map_err(kafka("say where the topics end"))?;
+        let asker = Asker::new(settings).map_err(kafka("make a client"))?;
+        let ends = asker.end_offsets(partitions.clone()).await.map_err(kafka("say where the topics end"))?;
         let begin: Vec<(TopicPartition, Option<i64>)> = match from {
             ReadFrom::Beginning => partitions.into_iter().map(|source| (source, None)).collect(),
             ReadFrom::End => ends.iter().map(|(source, end)| (source.clone(), Some(*end))).collect(),
             ReadFrom::Offsets(offsets) => offsets.into_iter().map(|(source, at)| (source, Some(at))).collect(),
             ReadFrom::Time(millis) => {
-                let found = offsets(&reader, partitions, Some(millis)).await.map_err(kafka("look up the time"))?;
+                let found = asker.offsets_at(partitions, millis).await.map_err(kafka("look up the time"))?;
                 found.into_iter().map(|(source, at)| (source, Some(at))).collect()
             }
         };
@@ -153,20 +152,6 @@ async fn partitions(
         partitions.extend((0..*count).map(|partition| TopicPartition::new(*topic, partition)));
     }
     Ok(partitions)
-}
-
-/// The offsets at a time, or the ends.
-async fn offsets(
-    reader: &Reader,
-    of: Vec<TopicPartition>,
-    millis: Option<i64>,
-) -> Result<Vec<(TopicPartition, i64)>, KafkaError> {
-    let consumer = reader.consumer();
-    let asked = move || match millis {
-        Some(millis) => ends::offsets_at(&consumer, &of, millis, PATIENCE),
-        None => ends::end_offsets(&consumer, &of, PATIENCE),
-    };
-    blocking(asked).await?
 }
 
 /// The ends of the partitions that have anything before them. A topic that never had a record ends at 0.

@@ -80,7 +80,8 @@ pub trait Inbox: Send + Sync + 'static {
     /// Tells the broker how far the lane has come. For lag tools only; best effort.
     fn report(&self, offsets: Vec<(TopicPartition, i64)>);
 
-    /// Leaves the group, handing lanes over.
+    /// Leaves the group; its other members get the lanes at once. Whoever closes has let go of its lanes before:
+    /// they are announced as lost, but no acknowledgement is waited for. Afterwards [`Inbox::ownership`] ends.
     async fn close(&self);
 }
 

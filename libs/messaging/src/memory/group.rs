@@ -125,14 +125,12 @@ pub(crate) fn join(shared: &Arc<Shared>, name: &str, lanes: i32, events: mpsc::U
     member
 }
 
-/// Hands every lane over, then forgets the member.
-pub(crate) async fn leave(shared: &Arc<Shared>, name: &str, member: MemberId) {
-    let asked: Vec<Asked> = match shared.state().groups.get_mut(name) {
-        Some(group) => group.held(member).into_iter().map(|lane| group.ask_back(lane, member, None)).collect(),
-        None => return,
-    };
-    for (_, acked) in asked {
-        let _ = acked.await;
+/// Says goodbye: as [`forget`], but the member is told.
+pub(crate) fn leave(shared: &Arc<Shared>, name: &str, member: MemberId) {
+    if let Some(group) = shared.state().groups.get_mut(name) {
+        for lane in group.held(member) {
+            drop(group.ask_back(lane, member, None));
+        }
     }
     forget(shared, name, member);
 }

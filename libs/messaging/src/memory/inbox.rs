@@ -113,7 +113,7 @@ impl Inbox for MemoryInbox {
     }
 
     async fn close(&self) {
-        group::leave(&self.shared, &self.group, self.member).await;
+        group::leave(&self.shared, &self.group, self.member);
         self.readings().clear();
     }
 }

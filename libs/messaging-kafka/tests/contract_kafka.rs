@@ -1,0 +1,124 @@
+//! The broker contract, held by Kafka at `KAFKA_BOOTSTRAP`, and what only Kafka can show.
+
+#![expect(clippy::expect_used, reason = "a scenario that cannot go on has failed")]
+
+mod suite;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use backstitch_messaging::{Inbox, Publisher};
+use backstitch_messaging_kafka::{InboxPlan, KafkaInbox, KafkaPublisher, KafkaSettings, TopicSpec, ensure_topics};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+use suite::{Doomed, TestBroker};
+
+struct Kafka {
+    settings: KafkaSettings,
+    topics: Mutex<Vec<String>>,
+}
+
+impl Kafka {
+    async fn new() -> Self {
+        let bootstrap = std::env::var("KAFKA_BOOTSTRAP").expect("KAFKA_BOOTSTRAP names a running broker");
+        let mut settings = KafkaSettings::plaintext(bootstrap);
+        settings.extra.0.insert("topic.metadata.propagation.max.ms".into(), "1000".into());
+        Self { settings, topics: Mutex::default() }
+    }
+
+    async fn clean_up(self) {
+        let topics = self.topics.into_inner().expect("topics");
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let admin: AdminClient<DefaultClientContext> = client(&self.settings).create().expect("admin");
+        admin.delete_topics(&names, &AdminOptions::new()).await.expect("deleted");
+    }
+}
+
+fn client(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &settings.bootstrap);
+    config
+}
+
+#[async_trait]
+impl TestBroker for Kafka {
+    async fn topic(&self, base: &str, partitions: i32) -> String {
+        let name = format!("test-{base}-{}", uuid::Uuid::new_v4());
+        let spec = TopicSpec { name: name.clone(), partitions, replication: 1, config: Default::default() };
+        ensure_topics(&self.settings, &[spec]).await.expect("topic");
+        self.topics.lock().expect("topics").push(name.clone());
+        name
+    }
+
+    async fn join(&self, group: &str, lane_topic: &str, inputs: &[&str]) -> Arc<dyn Inbox> {
+        // The settings of a single client must suit this kind, too.
+        let settings = KafkaSettings::plaintext(&self.settings.bootstrap);
+        let inputs = inputs.iter().map(ToString::to_string).collect();
+        let plan = InboxPlan { group: group.to_owned(), lane_topic: lane_topic.to_owned(), inputs };
+        Arc::new(KafkaInbox::start(&settings, plan).await.expect("joined"))
+    }
+
+    async fn publisher(&self) -> Arc<dyn Publisher> {
+        Arc::new(KafkaPublisher::new(&self.settings).expect("producer"))
+    }
+
+    async fn control_record(&self, topic: &str, partition: i32) {
+        let mut config = client(&self.settings);
+        config.set("transactional.id", topic);
+        let topic = topic.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let patience = Duration::from_secs(30);
+            let producer: BaseProducer = config.create().expect("producer");
+            producer.init_transactions(patience).expect("transactions");
+            producer.begin_transaction().expect("begun");
+            let record = BaseRecord::<(), _>::to(&topic).partition(partition).payload("in a transaction");
+            producer.send(record).map_err(|(error, _)| error).expect("queued");
+            producer.commit_transaction(patience).expect("committed");
+        })
+        .await
+        .expect("transaction");
+    }
+
+    async fn doomed_member(&self, group: &str, lane_topic: &str, lanes: usize) -> Box<dyn Doomed> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_lane_member"))
+            .args([&self.settings.bootstrap, group, lane_topic])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a member in a process of its own");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        tokio::task::spawn_blocking(move || {
+            for _ in 0..lanes {
+                lines.next().expect("a line").expect("text");
+            }
+            // Whatever follows must be read, or it could not go on.
+            std::thread::spawn(move || lines.for_each(drop));
+        })
+        .await
+        .expect("its lanes");
+        Box::new(Process(child))
+    }
+}
+
+struct Process(Child);
+
+impl Doomed for Process {
+    fn kill(self: Box<Self>) {}
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().expect("killed");
+        self.0.wait().expect("gone");
+    }
+}
+
+whole_broker_contract!(Kafka::new());

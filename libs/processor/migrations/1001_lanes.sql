@@ -15,7 +15,7 @@ CREATE TABLE processor.lanes (
 
 -- A changed number of lanes would give keys another home: it is refused at start.
 CREATE TABLE processor.topology (
-    only       boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single     boolean PRIMARY KEY DEFAULT true CHECK (single),
     lane_topic text NOT NULL,
     lanes      integer NOT NULL
 );

@@ -232,7 +232,7 @@ impl<L: Logic> Processor<L> {
         }
         let row = sqlx::query(
             "INSERT INTO processor.topology (lane_topic, lanes) VALUES ($1, $2)
-             ON CONFLICT (only) DO UPDATE SET only = true RETURNING lane_topic, lanes",
+             ON CONFLICT (single) DO UPDATE SET single = true RETURNING lane_topic, lanes",
         )
         .bind(&topic)
         .bind(found)

@@ -1,2 +1,71 @@
-//! backstitch-orchestrator
-fn main() {}
+//! The orchestrator's process: definitions, database, Kafka, lanes, HTTP.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use backstitch_contracts::saga;
+use backstitch_messaging_kafka::InboxPlan;
+use backstitch_orchestrator::api::{Api, SagaCommands};
+use backstitch_orchestrator::definitions::Definitions;
+use backstitch_orchestrator::lane::SagaLane;
+use backstitch_orchestrator::outgoing::Outgoing;
+use backstitch_orchestrator::settings::Settings;
+use backstitch_orchestrator::{api, migrations};
+use backstitch_processor::NoCalls;
+use backstitch_service_kit::{Context, Service, database};
+use backstitch_wiring::Wires;
+
+const NAME: &str = "orchestrator";
+
+fn main() -> ExitCode {
+    Service::<Settings>::new(NAME, env!("CARGO_PKG_VERSION")).migrate(migrate).run(start)
+}
+
+async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
+    let pool = database::connect(&settings.database, NAME).await?;
+    backstitch_processor::migrations().run(&pool).await?;
+    migrations().run(&pool).await?;
+    Ok(())
+}
+
+async fn start(context: Context<Settings>) -> anyhow::Result<()> {
+    let deployed = backstitch_saga_yaml::load_dir(&context.config.sagas.dir)?;
+    if deployed.is_empty() {
+        bail!("no definition found in `{}`; set `sagas.dir`", context.config.sagas.dir.display());
+    }
+    let wires = Wires::connect(NAME, context.config.as_ref())?;
+    let mut db = wires.pool.acquire().await.context("the database")?;
+    let (definitions, new) = Definitions::keep(deployed, &mut db).await?;
+    drop(db);
+    let definitions = Arc::new(definitions);
+    let outgoing = Arc::new(outgoing(&definitions, &wires).await?);
+    for definition in new {
+        let record = outgoing.definition(&definition, chrono::Utc::now())?;
+        wires.publish(record, Duration::from_secs(30)).await.context("publishing a new definition")?;
+    }
+    let mut inputs: Vec<String> = definitions.event_topics().into_iter().collect();
+    inputs.push(saga::COMMANDS.to_owned());
+    let plan = InboxPlan { group: NAME.to_owned(), lane_topic: saga::INPUTS.to_owned(), inputs };
+    let lanes = (definitions.clone(), outgoing.clone());
+    let make = move |lane| SagaLane::new(lane, lanes.0.clone(), lanes.1.clone());
+    wires.processor(&context, plan, Arc::new(NoCalls), make).await?;
+    let commands = SagaCommands::new(wires.publisher.clone(), wires.encoder(saga::COMMANDS).await?);
+    let startable: Vec<_> = definitions.all_deployed().cloned().collect();
+    let routes = api::router(Api::new(wires.pool.clone(), Arc::new(commands), &startable));
+    context.serve(&context.config.http, &context.config.auth, routes).await?;
+    Ok(())
+}
+
+/// Encoders for everything the deployed and running definitions write.
+async fn outgoing(definitions: &Definitions, wires: &Wires) -> anyhow::Result<Outgoing> {
+    let mut topics = definitions.written_topics();
+    topics.extend([saga::EVENTS.to_owned(), saga::DEFINITIONS.to_owned()]);
+    let mut encoders = HashMap::new();
+    for topic in topics {
+        encoders.insert(topic.clone(), wires.encoder(&topic).await?);
+    }
+    Ok(Outgoing::new(encoders))
+}

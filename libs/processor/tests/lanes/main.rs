@@ -1,0 +1,168 @@
+//! The processor on a real Postgres. The broker is the in-memory one, a FAKE, so that a rebalance, a zombie or a lost
+//! receipt happens exactly when a test says so; the real broker's turn comes in the system tests.
+//!
+//! Needs `POSTGRES_ADMIN_URL` (`source target/stack/env`); each test makes and drops a database of its own.
+
+mod harness;
+mod poison;
+mod toy;
+mod zombies;
+
+use backstitch_messaging::LaneId;
+use backstitch_messaging::memory::Faults;
+use backstitch_processor::ProcessorError;
+
+use harness::{Bench, Told};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_members_handle_every_message_once_and_in_order() {
+    let bench = Bench::new(4).await;
+    let first = bench.member();
+    let second = bench.member();
+    bench.broker.set_faults(Faults { delayed_batches: 200, ..Faults::default() });
+    for n in 0..300 {
+        bench.send(&format!("key-{}", n % 17), Told::Record).await;
+    }
+    bench.until("300 are handled", async || bench.handled().await == 300).await;
+    bench.assert_in_order().await;
+    assert!(first.stop().await.is_ok() && second.stop().await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_leaves_hands_its_lanes_over_with_nothing_lost_or_repeated() {
+    let bench = Bench::new(3).await;
+    let first = bench.member();
+    for n in 0..100 {
+        bench.send(&format!("key-{n}"), Told::Record).await;
+    }
+    let second = bench.member();
+    bench.until("something is handled", async || bench.handled().await > 0).await;
+    first.stop().await.unwrap();
+    bench.until("100 are handled", async || bench.handled().await == 100).await;
+    bench.until("each is answered", async || bench.answers().len() == 100).await;
+    second.stop().await.unwrap();
+    bench.assert_in_order().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_is_published_after_a_crash_between_commit_and_acknowledgement() {
+    let bench = Bench::new(1).await;
+    let doomed = bench.member();
+    bench.broker.set_faults(Faults { lost_receipts: 1_000, ..Faults::default() });
+    bench.send("key", Told::Record).await;
+    bench.until("it is handled", async || bench.handled().await == 1).await;
+    doomed.kill().await;
+    bench.broker.set_faults(Faults::default());
+    let heir = bench.member();
+    // Once by the doomed member, whose receipt never came, and once by its heir: the same record.
+    bench.until("it is answered again", async || bench.answers().len() == 2).await;
+    assert_eq!(bench.answers()[0], bench.answers()[1]);
+    assert_eq!(bench.handled().await, 1);
+    heir.stop().await.unwrap();
+    assert_eq!(bench.outbox_rows().await, 0, "a published commit leaves no row");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_that_land_in_another_lane_are_decided_in_their_home_lane() {
+    let bench = Bench::new(4).await;
+    let member = bench.member();
+    for n in 0..40 {
+        // As a producer with another partitioner would.
+        bench.send_to(n % 4, &format!("key-{}", n % 5), Told::Record).await;
+    }
+    bench.until("40 are handled", async || bench.handled().await == 40).await;
+    assert_eq!(bench.lanes_of_keys().await, bench.home_lanes(5), "each key in its home lane, and there alone");
+    member.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_due_timer_fires_once_and_survives_a_restart() {
+    let bench = Bench::new(1).await;
+    let first = bench.member();
+    bench.send("late", Told::Timer { milliseconds: 600_000 }).await;
+    bench.send("soon", Told::Timer { milliseconds: 30 }).await;
+    bench.until("the due one fired", async || bench.fired().await == ["soon"]).await;
+    first.stop().await.unwrap();
+    bench.make_due("late").await;
+    let second = bench.member();
+    bench.until("the other fired", async || bench.fired().await == ["soon", "late"]).await;
+    second.stop().await.unwrap();
+    assert_eq!(bench.timer_rows().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overdue_timer_waits_for_the_messages_that_were_there_before_it() {
+    let bench = Bench::new(1).await;
+    let first = bench.member();
+    bench.send("step", Told::Timer { milliseconds: 600_000 }).await;
+    bench.until("it is set", async || bench.timer_rows().await == 1).await;
+    first.stop().await.unwrap();
+    // Away for longer than the timer; meanwhile the answer came, behind many others.
+    bench.make_due("step").await;
+    for n in 0..1_500 {
+        bench.send(&format!("other-{n}"), Told::Record).await;
+    }
+    bench.send("step", Told::CancelTimer).await;
+    bench.broker.set_faults(Faults { delayed_batches: 500, ..Faults::default() });
+    let second = bench.member();
+    bench.until("all are handled", async || bench.handled().await == 1_502).await;
+    bench.send("end", Told::Timer { milliseconds: 1 }).await;
+    bench.until("a later timer fired", async || bench.fired().await.contains(&"end".to_owned())).await;
+    assert_eq!(bench.fired().await, ["end"]);
+    second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_under_way_at_a_crash_is_made_again_with_the_same_id() {
+    let bench = Bench::new(1).await;
+    let doomed = bench.member_whose_calls_hang();
+    bench.send("order", Told::Call).await;
+    bench.until("the call is stored", async || bench.call_rows().await == 1).await;
+    doomed.kill().await;
+    let heir = bench.member();
+    bench.until("it is answered", async || bench.answered_calls().await == 1).await;
+    assert_eq!(bench.call_rows().await, 0);
+    heir.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_number_of_lanes_is_refused_with_the_way_out() {
+    let bench = Bench::new(2).await;
+    bench.member().stop().await.unwrap();
+    let wider = bench.widened(3);
+    let refused = wider.member().ended().await;
+    assert!(matches!(refused, Err(ProcessorError::Topology { found: 3, expected: 2, .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_registry_that_is_down_dead_letters_nothing() {
+    let bench = Bench::new(1).await;
+    bench.registry_is_down(true);
+    let member = bench.member();
+    bench.send("key", Told::Record).await;
+    bench
+        .until("the lane says why it waits", async || member.problem().is_some_and(|why| why.contains("registry")))
+        .await;
+    assert!(bench.dead_letters().is_empty());
+    bench.registry_is_down(false);
+    bench.until("it is handled", async || bench.handled().await == 1).await;
+    assert!(bench.dead_letters().is_empty());
+    member.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_moves_back_and_forth_and_nothing_happens_twice() {
+    let bench = Bench::new(2).await;
+    let (first, second) = (bench.member(), bench.member());
+    for round in 0..10 {
+        for n in 0..20 {
+            bench.send(&format!("key-{n}"), Told::Record).await;
+        }
+        let to = if round % 2 == 0 { &second } else { &first };
+        bench.broker.move_lane(LaneId(round % 2), &to.inbox);
+    }
+    bench.until("200 are handled", async || bench.handled().await == 200).await;
+    bench.assert_in_order().await;
+    first.stop().await.unwrap();
+    second.stop().await.unwrap();
+}

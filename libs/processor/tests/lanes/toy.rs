@@ -1,0 +1,146 @@
+//! The logic under test: it writes down what it was told, in a table, and answers each message with a record.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backstitch_messaging::{LaneId, Record};
+use backstitch_processor::{Caller, Effects, Input, Job, Loading, Logic, Message, Rejection, Statement, Timer};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use tokio::sync::Semaphore;
+
+pub(crate) const TABLES: &str = "CREATE TABLE toy (
+    position bigserial PRIMARY KEY, id text NOT NULL UNIQUE, lane integer NOT NULL, key text NOT NULL,
+    number bigint NOT NULL, kind text NOT NULL)";
+
+/// Lets a test stop a logic in the middle of its transaction.
+#[derive(Clone)]
+pub(crate) struct Hold {
+    pub(crate) reached: Arc<Semaphore>,
+    pub(crate) go_on: Arc<Semaphore>,
+}
+
+pub(crate) struct Toy {
+    lane: LaneId,
+    hold: Option<Hold>,
+    staged: Vec<Row>,
+}
+
+struct Row {
+    id: String,
+    key: String,
+    number: i64,
+    kind: &'static str,
+}
+
+impl Toy {
+    pub(crate) fn new(lane: LaneId, hold: Option<Hold>) -> Self {
+        Self { lane, hold, staged: Vec::new() }
+    }
+
+    fn note(&mut self, id: String, key: &str, number: i64, kind: &'static str) {
+        self.staged.push(Row { id, key: key.to_owned(), number, kind });
+    }
+
+    fn on_message(&mut self, message: &Message, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
+        let data = &message.envelope.data;
+        let key = message.key_text().unwrap_or_default().to_owned();
+        let number = data["number"].as_i64().unwrap_or_default();
+        let id = message.envelope.event_id.to_string();
+        match data["told"].as_str().unwrap_or_default() {
+            "record" => self.note(id.clone(), &key, number, "message"),
+            "panic" => panic!("told to panic"),
+            "reject" => return Err(Rejection::invalid("told to reject")),
+            // Postgres has no NUL in texts: refused with SQLSTATE 22021.
+            "poison" => self.note(format!("{id}\0"), &key, number, "message"),
+            "cancel_timer" => {
+                effects.cancel_timer(key.clone());
+                self.note(id.clone(), &key, number, "message");
+            }
+            "timer" => {
+                let wait = TimeDelta::milliseconds(data["milliseconds"].as_i64().unwrap_or_default());
+                effects.set_timer(key.clone(), now + wait, json!({}));
+                self.note(id.clone(), &key, number, "message");
+            }
+            "call" => effects.call(key.clone(), "toy", json!({})),
+            other => return Err(Rejection::unknown_command(other)),
+        }
+        effects.publish(Record::new("answers", &key, id.into_bytes()));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Logic for Toy {
+    fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
+        message.key_text().map(Cow::Borrowed)
+    }
+
+    async fn claimed(&mut self, _lane: LaneId, _db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
+        Ok(Vec::new())
+    }
+
+    fn needs_locks(&self, _inputs: &[&Input]) -> bool {
+        self.hold.is_some()
+    }
+
+    async fn load(&mut self, _inputs: &[&Input], _loading: Loading, _db: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if let Some(hold) = self.hold.take() {
+            hold.reached.add_permits(1);
+            hold.go_on.acquire().await.unwrap().forget();
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
+        match input {
+            Input::Message(message) => self.on_message(message, now, effects)?,
+            Input::Timer(timer) => self.note(format!("timer {}", timer.id), &timer.id, 0, "timer"),
+            Input::Answered(answered) => self.note(format!("call {}", answered.job.id), &answered.job.id, 0, "call"),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, statement: &mut Statement) {
+        if self.staged.is_empty() {
+            return;
+        }
+        statement
+            .part(
+                "toy_added",
+                "INSERT INTO toy (lane, id, key, number, kind)
+                 SELECT $1, t.* FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[]) AS t",
+            )
+            .bind(self.lane.0)
+            .bind(self.staged.iter().map(|row| row.id.clone()).collect::<Vec<_>>())
+            .bind(self.staged.iter().map(|row| row.key.clone()).collect::<Vec<_>>())
+            .bind(self.staged.iter().map(|row| row.number).collect::<Vec<_>>())
+            .bind(self.staged.iter().map(|row| row.kind.to_owned()).collect::<Vec<_>>());
+    }
+
+    fn committed(&mut self) {
+        self.staged.clear();
+    }
+
+    fn aborted(&mut self) {
+        self.staged.clear();
+    }
+}
+
+/// Answers calls, or never.
+pub(crate) struct ToyCaller {
+    pub(crate) hangs: bool,
+}
+
+#[async_trait]
+impl Caller for ToyCaller {
+    async fn call(&self, _job: &Job) -> Value {
+        if self.hangs {
+            tokio::time::sleep(Duration::MAX).await;
+        }
+        json!("done")
+    }
+}

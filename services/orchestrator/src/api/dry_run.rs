@@ -1,0 +1,31 @@
+//! What a command would lead to, asked of the engine itself. Separate, so that the API has no rules of its own about
+//! which command fits which state.
+
+use backstitch_saga::{Definition, Event, Input, State, Timestamp, decide};
+use backstitch_service_kit::http::Problem;
+use chrono::Utc;
+
+use super::query::{self, SagaWithState};
+use super::{Api, database};
+
+/// Answers 409 if the command would lead to nothing in the saga's present state.
+///
+/// The saga may move before the command arrives: its lane decides again, and only that counts.
+pub(super) async fn applies(api: &Api, saga: &SagaWithState, input: &Input) -> Result<(), Problem> {
+    let Some(definition) = definition(api, &saga.summary.definition_hash).await? else { return Ok(()) };
+    let Ok(state) = serde_json::from_value::<State>(saga.state.clone()) else { return Ok(()) };
+    let now = Timestamp::from_micros(Utc::now().timestamp_micros());
+    let events: Vec<Event> = decide(&definition, &state, input, now);
+    if events.is_empty() { Err(not_now(saga, input)) } else { Ok(()) }
+}
+
+fn not_now(saga: &SagaWithState, input: &Input) -> Problem {
+    let (status, kind) = (&saga.summary.status, input.kind());
+    let detail = format!("the saga is {status}; {kind} does nothing in that state");
+    Problem::conflict("state_conflict", detail).with("status", status.clone())
+}
+
+async fn definition(api: &Api, hash: &str) -> Result<Option<Definition>, Problem> {
+    let row = query::definition(&api.db, hash).await.map_err(database)?;
+    Ok(row.and_then(|row| Definition::from_canonical_json(&row.body.0.to_string()).ok()))
+}

@@ -1,0 +1,146 @@
+//! The API's reads. The lanes have their own in `store`; nothing here writes.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{FromRow, PgPool, Row};
+use uuid::Uuid;
+
+use super::views::{Entry, SagaSummary};
+
+const SUMMARY: &str = "id, definition, definition_hash, key, status, reason, correlation_id, started_at, updated_at, finished_at";
+
+impl FromRow<'_, PgRow> for SagaSummary {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            definition: row.try_get("definition")?,
+            definition_hash: row.try_get("definition_hash")?,
+            key: row.try_get("key")?,
+            status: row.try_get("status")?,
+            reason: row.try_get("reason")?,
+            correlation_id: row.try_get("correlation_id")?,
+            started_at: row.try_get("started_at")?,
+            updated_at: row.try_get("updated_at")?,
+            finished_at: row.try_get("finished_at")?,
+        })
+    }
+}
+
+impl FromRow<'_, PgRow> for Entry {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            kind: row.try_get("kind")?,
+            at: row.try_get("at")?,
+            caused_by: row.try_get("caused_by")?,
+            user_id: row.try_get("user_id")?,
+            input: row.try_get("input")?,
+            data: row.try_get::<Json<Value>, _>("data")?.0,
+        })
+    }
+}
+
+/// Which sagas.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    pub(super) statuses: Option<Vec<String>>,
+    /// Whether no ended saga can match: the small index of live ones then serves.
+    pub(super) live_only: bool,
+    pub(super) definition: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) since: Option<DateTime<Utc>>,
+    /// Where the page before ended.
+    pub(super) before: Option<(DateTime<Utc>, Uuid)>,
+    pub(super) limit: i64,
+}
+
+pub(super) async fn sagas(db: &PgPool, filter: &Filter) -> Result<Vec<SagaSummary>, sqlx::Error> {
+    let live = if filter.live_only { "AND finished_at IS NULL" } else { "" };
+    let sql = format!(
+        "SELECT {SUMMARY} FROM saga.sagas
+         WHERE ($1::text[] IS NULL OR status = ANY($1)) AND ($2::text IS NULL OR definition = $2)
+           AND ($3::text IS NULL OR key = $3) AND ($4::timestamptz IS NULL OR started_at >= $4)
+           AND ($5::timestamptz IS NULL OR (started_at <= $5 AND (started_at < $5 OR id > $6)))
+           {live}
+         ORDER BY started_at DESC, id LIMIT $7"
+    );
+    let (before_at, before_id) = filter.before.unzip();
+    sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(filter.statuses.as_deref())
+        .bind(filter.definition.as_deref())
+        .bind(filter.key.as_deref())
+        .bind(filter.since)
+        .bind(before_at)
+        .bind(before_id)
+        .bind(filter.limit)
+        .fetch_all(db)
+        .await
+}
+
+/// A saga with its state.
+pub(super) struct SagaWithState {
+    pub(super) summary: SagaSummary,
+    pub(super) state: Value,
+}
+
+pub(super) async fn saga(db: &PgPool, id: Uuid) -> Result<Option<SagaWithState>, sqlx::Error> {
+    let sql = format!("SELECT {SUMMARY}, state FROM saga.sagas WHERE id = $1");
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(db).await?;
+    row.map(|row| {
+        let state = row.try_get::<Json<Value>, _>("state")?.0;
+        Ok(SagaWithState { summary: SagaSummary::from_row(&row)?, state })
+    })
+    .transpose()
+}
+
+pub(super) async fn status(db: &PgPool, id: Uuid) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT status FROM saga.sagas WHERE id = $1").bind(id).fetch_optional(db).await
+}
+
+pub(super) async fn timeline(db: &PgPool, saga: Uuid, after: i64, limit: i64) -> Result<Vec<Entry>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT seq, kind, at, caused_by, user_id, input, data FROM saga.journal
+         WHERE saga_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+    )
+    .bind(saga)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// What a caller's command led to.
+pub(super) async fn caused_by(db: &PgPool, command: Uuid) -> Result<Vec<Entry>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT seq, kind, at, caused_by, user_id, input, data FROM saga.journal
+         WHERE caused_by = $1 AND user_id IS NOT NULL ORDER BY saga_id, seq",
+    )
+    .bind(command)
+    .fetch_all(db)
+    .await
+}
+
+/// A definition's row.
+#[derive(FromRow)]
+pub(super) struct DefinitionRow {
+    pub(super) hash: String,
+    pub(super) name: String,
+    pub(super) version: i32,
+    pub(super) first_used_at: DateTime<Utc>,
+    pub(super) body: Json<Value>,
+}
+
+pub(super) async fn definitions(db: &PgPool) -> Result<Vec<DefinitionRow>, sqlx::Error> {
+    sqlx::query_as("SELECT hash, name, version, first_used_at, body FROM saga.definitions ORDER BY name, version DESC")
+        .fetch_all(db)
+        .await
+}
+
+pub(super) async fn definition(db: &PgPool, hash: &str) -> Result<Option<DefinitionRow>, sqlx::Error> {
+    sqlx::query_as("SELECT hash, name, version, first_used_at, body FROM saga.definitions WHERE hash = $1")
+        .bind(hash)
+        .fetch_optional(db)
+        .await
+}

@@ -1,0 +1,55 @@
+//! Starting a saga by name.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use backstitch_contracts::saga::StartSaga;
+use backstitch_service_kit::http::{Body, Operator, Problem, ProblemBody, Query};
+use uuid::Uuid;
+
+use super::act::send;
+use super::outcome::{patience, seen};
+use super::views::{Outcome, StartRequest, WaitQuery};
+use super::{Api, database, query};
+
+const KEY_BYTES_MAX: usize = 200;
+
+/// Starts a saga; starting twice is starting once
+#[utoipa::path(post, path = "/sagas", tag = "commands", params(WaitQuery), request_body = StartRequest, responses(
+    (status = 200, body = Outcome, description = "It has started, now or before"),
+    (status = 202, body = Outcome, description = "The command is on its topic; nothing shows yet"),
+    (status = 401, body = ProblemBody),
+    (status = 404, body = ProblemBody, description = "No such definition"),
+    (status = 409, body = ProblemBody, description = "The start was refused"),
+))]
+pub(super) async fn start(
+    State(api): State<Api>,
+    Operator(caller): Operator,
+    Query(asked): Query<WaitQuery>,
+    Body(request): Body<StartRequest>,
+) -> Result<Response, Problem> {
+    let patience = patience(&asked)?;
+    let definition = api.startable(&request.definition).ok_or_else(|| unknown(&api, &request.definition))?;
+    if request.key.is_empty() || request.key.len() > KEY_BYTES_MAX {
+        let detail = format!("`key` should have from 1 to {KEY_BYTES_MAX} bytes");
+        return Err(Problem::bad_request("key_out_of_range", detail));
+    }
+    let saga = definition.saga_id(&request.key).as_uuid();
+    if let Some(status) = query::status(&api.db, saga).await.map_err(database)? {
+        let outcome = Outcome { saga_id: saga, command_id: saga, status: Some(status), entries: Vec::new() };
+        return Ok((StatusCode::OK, Json(outcome)).into_response());
+    }
+    let data = serde_json::Value::Object(request.data).to_string();
+    let payload = StartSaga { definition: request.definition, key: request.key.clone(), data };
+    let command = send(&api, saga, &request.key, Uuid::now_v7(), &caller, &payload).await?;
+    seen(&api, saga, command, patience).await
+}
+
+fn unknown(api: &Api, name: &str) -> Problem {
+    let mut names: Vec<&str> = api.definitions.iter().map(|definition| definition.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let detail = format!("no definition `{name}` is loaded; there are {}", names.join(", "));
+    Problem::not_found("definition_unknown", detail)
+}

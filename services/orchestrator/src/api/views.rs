@@ -1,0 +1,185 @@
+//! What callers read and send, as JSON. Separate from the tables, which may change while these may not.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// A saga in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SagaSummary {
+    /// UUIDv5 of definition and key.
+    pub id: Uuid,
+    /// The definition's name.
+    pub definition: String,
+    /// The definition it started with, and stays on.
+    pub definition_hash: String,
+    /// The business key.
+    pub key: String,
+    /// `advancing`, `rolling_back`, `paused`, `stuck`, `completed`, `rolled_back`, `abandoned` or `refused`.
+    pub status: String,
+    /// Why it is rolling back, stuck, or ended as it did.
+    pub reason: Option<String>,
+    /// The flow it belongs to.
+    pub correlation_id: Uuid,
+    /// When it started.
+    pub started_at: DateTime<Utc>,
+    /// When it last moved.
+    pub updated_at: DateTime<Utc>,
+    /// When it ended, if it has.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A page of sagas, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SagaPage {
+    /// The sagas.
+    pub sagas: Vec<SagaSummary>,
+    /// Give it as `cursor` for the next page; absent on the last.
+    pub next: Option<String>,
+}
+
+/// A saga with all that is known about it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Saga {
+    /// What lists show.
+    #[serde(flatten)]
+    pub summary: SagaSummary,
+    /// The steps under way.
+    pub steps: Vec<String>,
+    /// What it was started with; absent once it has ended.
+    pub data: Option<Value>,
+    /// Its journal, oldest first.
+    pub timeline: Vec<Entry>,
+    /// Give it as `after` for the rest of the timeline; absent at its end.
+    pub next: Option<i64>,
+}
+
+/// One entry of a saga's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Entry {
+    /// Its place, from 1.
+    pub seq: i64,
+    /// What: `StepRequested`, `RollbackStarted`, …
+    pub kind: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The event or command that caused it.
+    pub caused_by: Option<Uuid>,
+    /// The caller that caused it.
+    pub user_id: Option<String>,
+    /// Where the causing message was read: `topic/partition/offset`.
+    pub input: Option<String>,
+    /// The entry's own fields.
+    pub data: Value,
+}
+
+/// Which sagas to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Only these statuses, with commas.
+    pub status: Option<String>,
+    /// Only this definition, by name.
+    pub definition: Option<String>,
+    /// Only this key.
+    pub key: Option<String>,
+    /// Only those started at or after this time (RFC 3339).
+    pub since: Option<DateTime<Utc>>,
+    /// How many, 1 to 500; 50 if not said.
+    pub limit: Option<i64>,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// Which part of a timeline to show.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ShowQuery {
+    /// Only entries after this place.
+    pub after: Option<i64>,
+    /// How many entries, 1 to 1000; 1000 if not said.
+    pub limit: Option<i64>,
+}
+
+/// How long to wait for what a command leads to.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WaitQuery {
+    /// Seconds, up to 20; 5 if not said. With 0 the answer comes as soon as the command is on its topic.
+    pub wait: Option<f64>,
+}
+
+/// A saga to start.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRequest {
+    /// The definition's name.
+    pub definition: String,
+    /// The business key: one saga per definition and key.
+    pub key: String,
+    /// What becomes `saga.data`, a JSON object.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub data: serde_json::Map<String, Value>,
+}
+
+/// Why somebody changes a saga.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActRequest {
+    /// For people; journaled.
+    pub reason: Option<String>,
+}
+
+/// A signal.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignalRequest {
+    /// For people; journaled.
+    pub reason: Option<String>,
+    /// What it says, any JSON; becomes the waiting step's result.
+    pub data: Value,
+}
+
+/// What a command led to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Outcome {
+    /// The saga.
+    pub saga_id: Uuid,
+    /// The command's own id; journal entries that it caused name it.
+    pub command_id: Uuid,
+    /// The saga's status by now; absent if it has not started yet.
+    pub status: Option<String>,
+    /// What the command led to at once; empty if nothing was seen yet.
+    pub entries: Vec<Entry>,
+}
+
+/// A definition in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DefinitionSummary {
+    /// Names this very content.
+    pub hash: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: i32,
+    /// Whether new sagas start on it.
+    pub startable: bool,
+    /// When it was first loaded.
+    pub first_used_at: DateTime<Utc>,
+}
+
+/// A definition with its content.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DefinitionBody {
+    /// What lists show.
+    #[serde(flatten)]
+    pub summary: DefinitionSummary,
+    /// The definition.
+    pub body: Value,
+}

@@ -1,0 +1,405 @@
+//! The engine on a lane: live sagas in memory, decisions staged and written with the batch. The only place where the
+//! pure core meets storage; it decides nothing itself.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backstitch_messaging::{LaneId, TraceContext};
+use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer};
+use backstitch_saga::{
+    Definition, Event, Input as SagaInput, JournalError, State, Timestamp, decide, evolve, react,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::definitions::Definitions;
+use crate::outgoing::{About, Entry, Outgoing, OutgoingError, chain};
+use crate::route::{Target, flow_key, targets};
+use crate::store::{self, JournalRow, SagaRow};
+
+/// A saga in memory.
+#[derive(Debug, Clone)]
+struct Live {
+    definition: Arc<Definition>,
+    key: String,
+    state: State,
+    seq: i64,
+    correlation_id: Uuid,
+    user_id: Option<String>,
+    trace: Option<TraceContext>,
+    started_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    /// Whether the database has a row of it.
+    stored: bool,
+}
+
+/// What caused a decision, for the journal.
+struct Cause {
+    id: Option<Uuid>,
+    person: Option<String>,
+    input: Option<String>,
+}
+
+/// The sagas of one lane.
+pub struct SagaLane {
+    lane: LaneId,
+    definitions: Arc<Definitions>,
+    outgoing: Arc<Outgoing>,
+    live: HashMap<Uuid, Live>,
+    /// Sagas that had to be looked up for this batch.
+    recalled: HashMap<Uuid, Live>,
+    staged: BTreeMap<Uuid, Staged>,
+    journal: Vec<JournalRow>,
+    /// What the input being decided has replaced in `staged`.
+    replaced: Vec<(Uuid, Option<Staged>)>,
+}
+
+/// A saga as the batch will leave it, and its state as it will be stored.
+#[derive(Clone)]
+struct Staged {
+    live: Live,
+    state: String,
+}
+
+/// A saga whose next command cannot be sent is tried again after this long.
+const UNSENDABLE_RETRY: TimeDelta = TimeDelta::seconds(30);
+
+impl SagaLane {
+    /// A lane with nothing in memory yet.
+    #[must_use]
+    pub fn new(lane: LaneId, definitions: Arc<Definitions>, outgoing: Arc<Outgoing>) -> Self {
+        Self {
+            lane,
+            definitions,
+            outgoing,
+            live: HashMap::new(),
+            recalled: HashMap::new(),
+            staged: BTreeMap::new(),
+            journal: Vec::new(),
+            replaced: Vec::new(),
+        }
+    }
+
+    fn restore(&self, row: SagaRow) -> Result<(Uuid, Live), sqlx::Error> {
+        let wrong = |what: String| sqlx::Error::Decode(format!("saga {}: {what}", row.id).into());
+        let definition = self
+            .definitions
+            .get(&row.definition_hash)
+            .ok_or_else(|| wrong(format!("its definition {} is not stored", row.definition_hash)))?;
+        let state: State = serde_json::from_str(&row.state).map_err(|error| wrong(error.to_string()))?;
+        let live = Live {
+            definition,
+            key: row.key,
+            user_id: state.saga().and_then(|saga| saga.user_id.clone()),
+            state,
+            seq: row.seq,
+            correlation_id: row.correlation_id,
+            trace: row.trace,
+            started_at: row.started_at,
+            updated_at: row.updated_at,
+            stored: true,
+        };
+        Ok((row.id, live))
+    }
+
+    fn find(&self, id: Uuid) -> Option<&Live> {
+        self.staged.get(&id).map(|staged| &staged.live).or_else(|| self.live.get(&id)).or_else(|| self.recalled.get(&id))
+    }
+
+    fn on_message(&mut self, message: &Message, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
+        let targets = targets(&self.definitions, message)?;
+        let delivery = &message.delivery;
+        let cause = Cause {
+            id: Some(message.envelope.event_id),
+            person: message.envelope.user_id.clone(),
+            input: Some(format!("{}/{}", delivery.source, delivery.offset)),
+        };
+        let mut moved = false;
+        let mut begun = Vec::new();
+        for target in &targets {
+            // A saga that this very message starts has not waited for it.
+            if begun.contains(&target.saga_id()) {
+                continue;
+            }
+            moved |= self.on_target(target, &cause, now, effects)?;
+            if matches!(target, Target::Begin { .. }) {
+                begun.push(target.saga_id());
+            }
+        }
+        if !moved {
+            effects.skip();
+        }
+        Ok(())
+    }
+
+    fn on_target(
+        &mut self,
+        target: &Target,
+        cause: &Cause,
+        now: DateTime<Utc>,
+        effects: &mut Effects,
+    ) -> Result<bool, Rejection> {
+        match target {
+            Target::Continue { saga_id, input } => match self.find(*saga_id).cloned() {
+                Some(live) => self.apply(*saga_id, live, input, cause, now, effects),
+                None => Ok(false),
+            },
+            Target::Begin { saga_id, definition, key, input } => {
+                let live = match self.find(*saga_id) {
+                    Some(live) => live.clone(),
+                    None => match self.definitions.deployed(definition) {
+                        Some(definition) => new_saga(definition.clone(), key, input, *saga_id, effects, now),
+                        None => return Ok(false),
+                    },
+                };
+                self.apply(*saga_id, live, input, cause, now, effects)
+            }
+        }
+    }
+
+    /// Decides, folds, and stages: state, journal, commands. Answers whether anything followed.
+    fn apply(
+        &mut self,
+        id: Uuid,
+        mut live: Live,
+        input: &SagaInput,
+        cause: &Cause,
+        now: DateTime<Utc>,
+        effects: &mut Effects,
+    ) -> Result<bool, Rejection> {
+        let at = Timestamp::from_micros(now.timestamp_micros());
+        let events = decide(&live.definition, &live.state, input, at);
+        if events.is_empty() {
+            return Ok(false);
+        }
+        let unsendable = |error: &OutgoingError| Rejection { reason: "unsendable", detail: chain(error) };
+        for event in &events {
+            self.note(id, &mut live, event, cause, now, effects).map_err(|error| unsendable(&error))?;
+        }
+        live.updated_at = now;
+        let state = serde_json::to_string(&live.state)
+            .map_err(|error| unsendable(&OutgoingError::from(JournalError::Write(error))))?;
+        match live.state.next_deadline() {
+            Some(due) => {
+                let due_at = DateTime::from_timestamp_micros(due.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC);
+                effects.remind(id.to_string(), due_at);
+            }
+            None => effects.cancel_timer(id.to_string()),
+        }
+        let before = self.staged.insert(id, Staged { live, state });
+        self.replaced.push((id, before));
+        Ok(true)
+    }
+
+    fn note(
+        &mut self,
+        id: Uuid,
+        live: &mut Live,
+        event: &Event,
+        cause: &Cause,
+        now: DateTime<Utc>,
+        effects: &mut Effects,
+    ) -> Result<(), OutgoingError> {
+        live.seq += 1;
+        let state = std::mem::take(&mut live.state);
+        live.state = evolve(state, event);
+        let user_id = cause.person.as_deref().or(live.user_id.as_deref());
+        let about = About { saga_id: id, correlation_id: live.correlation_id, user_id, now };
+        for effect in react(&live.definition, event) {
+            effects.publish(self.outgoing.effect(&effect, &about)?);
+        }
+        let entry = Entry {
+            definition: &live.definition,
+            lane: self.lane,
+            seq: live.seq,
+            event,
+            caused_by: cause.id,
+            input: cause.input.as_deref(),
+        };
+        effects.publish(self.outgoing.journal(&entry, &about)?);
+        self.journal.push(JournalRow {
+            saga_id: id,
+            seq: live.seq,
+            kind: event.kind(),
+            at: now,
+            caused_by: cause.id,
+            user_id: cause.person.clone(),
+            input: cause.input.clone(),
+            data: serde_json::to_string(event).map_err(|error| {
+                OutgoingError::from(JournalError::Write(error))
+            })?,
+        });
+        Ok(())
+    }
+
+    fn on_timer(&mut self, timer: &Timer, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
+        let Ok(id) = Uuid::parse_str(&timer.id) else { return Ok(()) };
+        let Some(live) = self.find(id) else { return Ok(()) };
+        let at = Timestamp::from_micros(now.timestamp_micros());
+        let due = live.state.due(at);
+        let cause = Cause { id: None, person: None, input: None };
+        for input in due {
+            let Some(live) = self.find(id).cloned() else { return Ok(()) };
+            if let Err(rejection) = self.apply(id, live, &input, &cause, now, effects) {
+                // There is no message to set aside, and the saga must not be forgotten: a person mends the cause.
+                tracing::error!(saga_id = %id, error = %rejection, "a due saga cannot go on; it is tried again");
+                effects.remind(timer.id.clone(), now + UNSENDABLE_RETRY);
+                return Err(rejection);
+            }
+        }
+        // Moved meanwhile (a pause, another deadline): wake again when it is really due.
+        if let Some(due) = self.find(id).and_then(|live| live.state.next_deadline()) {
+            let due_at = DateTime::from_timestamp_micros(due.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC);
+            effects.remind(timer.id.clone(), due_at);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Logic for SagaLane {
+    fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
+        flow_key(&self.definitions, message).map(Cow::Owned)
+    }
+
+    async fn claimed(&mut self, lane: LaneId, db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
+        self.lane = lane;
+        self.definitions.refresh(&mut *db).await.map_err(|error| sqlx::Error::Decode(chain(&error).into()))?;
+        self.live = store::live_sagas(lane, db).await?.into_iter().map(|row| self.restore(row)).collect::<Result<_, _>>()?;
+        let reminder = |(id, live): (&Uuid, &Live)| {
+            let due_at = DateTime::from_timestamp_micros(live.state.next_deadline()?.as_micros())?;
+            Some(Timer::reminder(id.to_string(), due_at, live.trace.clone()))
+        };
+        Ok(self.live.iter().filter_map(reminder).collect())
+    }
+
+    async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.recalled.clear();
+        if loading == Loading::Optimistic {
+            return Ok(());
+        }
+        // A start whose saga exists already, ended or from another time: read all that this batch begins.
+        let mut ids = Vec::new();
+        for input in inputs {
+            let Input::Message(message) = input else { continue };
+            let begun = targets(&self.definitions, message).unwrap_or_default();
+            ids.extend(begun.iter().map(Target::saga_id).filter(|id| !self.live.contains_key(id)));
+        }
+        for row in store::sagas(&ids, db).await? {
+            let (id, live) = self.restore(row)?;
+            self.recalled.insert(id, live);
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
+        self.replaced.clear();
+        let journaled = self.journal.len();
+        let decided = match input {
+            Input::Message(message) => self.on_message(message, now, effects),
+            Input::Timer(timer) => self.on_timer(timer, now, effects),
+            Input::Answered(_) => Ok(()),
+        };
+        if decided.is_err() {
+            self.journal.truncate(journaled);
+            for (id, before) in std::mem::take(&mut self.replaced).into_iter().rev() {
+                match before {
+                    Some(staged) => self.staged.insert(id, staged),
+                    None => self.staged.remove(&id),
+                };
+            }
+        }
+        decided
+    }
+
+    fn write(&mut self, statement: &mut Statement) {
+        let rows: Vec<(bool, SagaRow)> =
+            self.staged.iter().map(|(id, staged)| (staged.live.stored, row(*id, staged))).collect();
+        let part = |stored: bool| rows.iter().filter(|(is, _)| *is == stored).map(|(_, row)| row).collect::<Vec<_>>();
+        store::insert_sagas(self.lane, &part(false), statement);
+        store::update_sagas(&part(true), statement);
+        store::insert_journal(&self.journal, statement);
+    }
+
+    fn committed(&mut self) {
+        for (id, Staged { mut live, .. }) in std::mem::take(&mut self.staged) {
+            live.stored = true;
+            match live.state.outcome() {
+                Some(outcome) => {
+                    note_finished(&live, outcome.as_str());
+                    self.live.remove(&id);
+                }
+                None => {
+                    if live.state.status() == "stuck" {
+                        let reason = live.state.reason().unwrap_or_default();
+                        tracing::error!(saga_id = %id, key = live.key, reason, "a saga is stuck and asks for a person");
+                    }
+                    self.live.insert(id, live);
+                }
+            }
+        }
+        self.journal.clear();
+        self.recalled.clear();
+        metrics::gauge!("sagas_live", "lane" => self.lane.to_string()).set(self.live.len() as f64);
+    }
+
+    fn aborted(&mut self) {
+        self.staged.clear();
+        self.journal.clear();
+    }
+}
+
+fn new_saga(
+    definition: Arc<Definition>,
+    key: &str,
+    input: &SagaInput,
+    id: Uuid,
+    effects: &Effects,
+    now: DateTime<Utc>,
+) -> Live {
+    let (correlation_id, user_id) = match input {
+        SagaInput::Start(start) => (start.correlation_id, start.user_id.clone()),
+        _ => (id, None),
+    };
+    Live {
+        definition,
+        key: key.to_owned(),
+        state: State::NotStarted,
+        seq: 0,
+        correlation_id,
+        user_id,
+        trace: effects.trace().cloned(),
+        started_at: now,
+        updated_at: now,
+        stored: false,
+    }
+}
+
+fn row(id: Uuid, staged: &Staged) -> SagaRow {
+    let live = &staged.live;
+    SagaRow {
+        id,
+        definition: live.definition.name().to_owned(),
+        definition_hash: live.definition.hash().to_owned(),
+        key: live.key.clone(),
+        seq: live.seq,
+        status: live.state.status().to_owned(),
+        reason: live.state.reason(),
+        correlation_id: live.correlation_id,
+        state: staged.state.clone(),
+        trace: live.trace.clone(),
+        started_at: live.started_at,
+        updated_at: live.updated_at,
+        finished_at: live.state.outcome().map(|_| live.updated_at),
+    }
+}
+
+fn note_finished(live: &Live, outcome: &'static str) {
+    let definition = live.definition.name().to_owned();
+    let seconds = (live.updated_at - live.started_at).as_seconds_f64();
+    metrics::counter!("sagas_finished_total", "definition" => definition.clone(), "outcome" => outcome).increment(1);
+    metrics::histogram!("saga_duration_seconds", "definition" => definition, "outcome" => outcome).record(seconds);
+}

@@ -1,0 +1,19 @@
+//! The orchestrator: the saga engine on lanes, its durable state, and the ways to look at and steer it. No rule about
+//! sagas lives here; those are in `backstitch-saga`.
+
+pub mod api;
+pub mod definitions;
+pub mod lane;
+pub mod outgoing;
+pub mod route;
+pub mod settings;
+pub mod store;
+
+/// The orchestrator's tables; run after the processor's.
+#[must_use]
+pub fn migrations() -> sqlx::migrate::Migrator {
+    let mut migrations = sqlx::migrate!("./migrations");
+    // The processor keeps its tables in the same database.
+    migrations.set_ignore_missing(true);
+    migrations
+}

@@ -1,0 +1,240 @@
+//! Which sagas a message is about, and what it is to them. Separate from the lane, which has the sagas.
+
+use backstitch_contracts::saga::{
+    self, AbandonSaga, CancelSaga, PauseSaga, ResumeSaga, RetrySaga, SignalSaga, SkipStep, StartSaga,
+};
+use backstitch_contracts::{Envelope, Payload, TypedError, headers};
+use backstitch_processor::{Message, Rejection};
+use backstitch_saga::{By, Input, Reply, Signal, Start, StartedBy};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::definitions::Definitions;
+
+/// Largest `data` of a `StartSaga` or `SignalSaga`, bytes.
+const DATA_BYTES_MAX: usize = 64 * 1024;
+
+/// What a message is to one saga.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// It may begin a saga of the deployed definition of this name.
+    Begin {
+        /// The saga.
+        saga_id: Uuid,
+        /// The definition's name.
+        definition: String,
+        /// Its key.
+        key: String,
+        /// The engine's input: a start, or a cancel that leaves a tombstone.
+        input: Input,
+    },
+    /// It concerns a saga if that is live.
+    Continue {
+        /// The saga.
+        saga_id: Uuid,
+        /// The engine's input.
+        input: Input,
+    },
+}
+
+impl Target {
+    /// The saga.
+    #[must_use]
+    pub fn saga_id(&self) -> Uuid {
+        match self {
+            Self::Begin { saga_id, .. } | Self::Continue { saga_id, .. } => *saga_id,
+        }
+    }
+}
+
+/// The key whose hash is the message's home lane: the saga key it names, or else its own.
+///
+/// A message that concerns sagas of several keys goes to the first of them in the order: what it starts, what a
+/// definition's key expression reads from it, its record key.
+#[must_use]
+pub fn flow_key(definitions: &Definitions, message: &Message) -> Option<String> {
+    let envelope = &message.envelope;
+    if message.topic == saga::COMMANDS {
+        let named = envelope.data.get("key").and_then(Value::as_str).map(str::to_owned);
+        return named.or_else(|| message.key_text().map(str::to_owned));
+    }
+    for definition in definitions.all_deployed() {
+        if let Some(start) = definition.starts_with(&message.topic, &envelope.event_type, &envelope.data) {
+            return Some(start.key);
+        }
+    }
+    let keys = |definition: &std::sync::Arc<backstitch_saga::Definition>| {
+        definition.reply_keys(&message.topic, &envelope.event_type, &envelope.data).into_iter().next()
+    };
+    definitions.all().iter().find_map(keys).or_else(|| message.key_text().map(str::to_owned))
+}
+
+/// What the message is to which sagas; empty when no definition cares for it.
+///
+/// # Errors
+/// [`Rejection`] for a command that cannot be understood.
+pub fn targets(definitions: &Definitions, message: &Message) -> Result<Vec<Target>, Rejection> {
+    if message.topic == saga::COMMANDS {
+        return Ok(vec![command(definitions, message)?]);
+    }
+    let envelope = &message.envelope;
+    let mut targets = Vec::new();
+    for definition in definitions.all() {
+        if !definition.reads(&message.topic, &envelope.event_type) {
+            continue;
+        }
+        let mut keys = definition.reply_keys(&message.topic, &envelope.event_type, &envelope.data);
+        keys.extend(message.key_text().map(str::to_owned));
+        for key in keys {
+            let target = Target::Continue {
+                saga_id: definition.saga_id(&key).as_uuid(),
+                input: Input::Reply(reply(message)),
+            };
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+    }
+    for definition in definitions.all_deployed() {
+        if let Some(found) = definition.starts_with(&message.topic, &envelope.event_type, &envelope.data) {
+            let started_by = StartedBy { topic: message.topic.clone(), event_type: envelope.event_type.clone() };
+            let start = start(envelope, found.key.clone(), found.data, Some(started_by));
+            targets.push(begin(definition.name(), &found.key, Input::Start(start)));
+        }
+    }
+    Ok(targets)
+}
+
+fn begin(definition: &str, key: &str, input: Input) -> Target {
+    Target::Begin {
+        saga_id: Definitions::saga_id(definition, key),
+        definition: definition.to_owned(),
+        key: key.to_owned(),
+        input,
+    }
+}
+
+fn start(envelope: &Envelope, key: String, data: Value, started_by: Option<StartedBy>) -> Start {
+    Start {
+        key,
+        data,
+        started_by,
+        event_id: envelope.event_id,
+        correlation_id: envelope.correlation_id,
+        user_id: envelope.user_id.clone(),
+    }
+}
+
+fn reply(message: &Message) -> Reply {
+    let envelope = &message.envelope;
+    Reply {
+        topic: message.topic.clone(),
+        event_type: envelope.event_type.clone(),
+        event_version: envelope.event_version,
+        event_id: envelope.event_id,
+        causation_id: envelope.causation_id,
+        answers_try: message.delivery.header_text(headers::SAGA_TRY).and_then(|text| text.parse().ok()),
+        aggregate_id: envelope.aggregate_id.clone(),
+        data: envelope.data.clone(),
+    }
+}
+
+fn command(definitions: &Definitions, message: &Message) -> Result<Target, Rejection> {
+    let envelope = &message.envelope;
+    match envelope.event_type.as_str() {
+        StartSaga::EVENT_TYPE => start_saga(definitions, envelope),
+        CancelSaga::EVENT_TYPE => cancel(definitions, envelope),
+        SignalSaga::EVENT_TYPE => signal(envelope),
+        PauseSaga::EVENT_TYPE => {
+            let command: PauseSaga = typed(envelope)?;
+            addressed(&command.saga_id, &command.definition, &command.key, Input::Pause { by: by(envelope, command.reason) })
+        }
+        ResumeSaga::EVENT_TYPE => {
+            let command: ResumeSaga = typed(envelope)?;
+            let input = Input::Resume { by: by(envelope, command.reason) };
+            addressed(&command.saga_id, &command.definition, &command.key, input)
+        }
+        RetrySaga::EVENT_TYPE => {
+            let command: RetrySaga = typed(envelope)?;
+            addressed(&command.saga_id, &command.definition, &command.key, Input::Retry { by: by(envelope, command.reason) })
+        }
+        SkipStep::EVENT_TYPE => {
+            let command: SkipStep = typed(envelope)?;
+            addressed(&command.saga_id, &command.definition, &command.key, Input::Skip { by: by(envelope, command.reason) })
+        }
+        AbandonSaga::EVENT_TYPE => {
+            let command: AbandonSaga = typed(envelope)?;
+            let input = Input::Abandon { by: by(envelope, command.reason) };
+            addressed(&command.saga_id, &command.definition, &command.key, input)
+        }
+        other => Err(Rejection::unknown_command(other)),
+    }
+}
+
+fn start_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Target, Rejection> {
+    let command: StartSaga = typed(envelope)?;
+    if definitions.deployed(&command.definition).is_none() {
+        let mut known: Vec<_> = definitions.all_deployed().map(|definition| definition.name().to_owned()).collect();
+        known.sort();
+        let detail = format!("no definition `{}` is deployed; there are: {}", command.definition, known.join(", "));
+        return Err(Rejection { reason: "unknown-definition", detail });
+    }
+    if command.key.is_empty() {
+        return Err(Rejection::invalid("StartSaga has an empty key"));
+    }
+    let data = json("data", &command.data)?;
+    let start = start(envelope, command.key.clone(), data, None);
+    Ok(begin(&command.definition, &command.key, Input::Start(start)))
+}
+
+fn cancel(definitions: &Definitions, envelope: &Envelope) -> Result<Target, Rejection> {
+    let command: CancelSaga = typed(envelope)?;
+    let input = Input::Cancel { by: by(envelope, command.reason) };
+    match (&command.definition, &command.key) {
+        // Named by definition and key, it may come before the start, and then leaves a tombstone.
+        (Some(definition), Some(key)) if definitions.deployed(definition).is_some() => {
+            Ok(begin(definition, key, input))
+        }
+        _ => addressed(&command.saga_id, &command.definition, &command.key, input),
+    }
+}
+
+fn signal(envelope: &Envelope) -> Result<Target, Rejection> {
+    let command: SignalSaga = typed(envelope)?;
+    let data = json("data", &command.data)?;
+    let input = Input::Signal(Signal { name: command.signal, data, by: by(envelope, None) });
+    addressed(&command.saga_id, &command.definition, &command.key, input)
+}
+
+fn addressed(
+    saga_id: &Option<Uuid>,
+    definition: &Option<String>,
+    key: &Option<String>,
+    input: Input,
+) -> Result<Target, Rejection> {
+    let saga_id = match (saga_id, definition, key) {
+        (Some(id), _, _) => *id,
+        (None, Some(definition), Some(key)) => Definitions::saga_id(definition, key),
+        _ => return Err(Rejection::invalid("the command names no saga: give saga_id, or definition and key")),
+    };
+    Ok(Target::Continue { saga_id, input })
+}
+
+fn by(envelope: &Envelope, why: Option<String>) -> By {
+    let who = envelope.user_id.clone().or_else(|| envelope.metadata.get("source").cloned());
+    By { who: who.unwrap_or_else(|| "somebody".to_owned()), why }
+}
+
+fn json(field: &str, text: &str) -> Result<Value, Rejection> {
+    if text.len() > DATA_BYTES_MAX {
+        return Err(Rejection::invalid(format!("`{field}` has {} bytes, more than {DATA_BYTES_MAX}", text.len())));
+    }
+    serde_json::from_str(text).map_err(|error| Rejection::invalid(format!("`{field}` is no JSON: {error}")))
+}
+
+fn typed<T: Payload>(envelope: &Envelope) -> Result<T, Rejection> {
+    envelope.typed().map_err(|error| match error {
+        TypedError::Data { event_type, source } => Rejection::invalid(format!("{event_type}: {source}")),
+        other @ TypedError::Other { .. } => Rejection::invalid(other),
+    })
+}

@@ -1,0 +1,229 @@
+//! The orchestrator's tables. The only file with their SQL on the lane's side; the API has its own reads.
+
+use backstitch_processor::{CONFLICT, Statement};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use backstitch_messaging::{LaneId, TraceContext};
+
+/// A text and not a constant, so that each query stays one literal.
+macro_rules! select_saga {
+    () => {
+        "SELECT id, definition, definition_hash, key, seq, status, reason, correlation_id, state::text AS state, trace,
+                started_at, updated_at, finished_at
+         FROM saga.sagas"
+    };
+}
+
+/// A saga's row as a lane holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SagaRow {
+    /// UUIDv5 of definition name and key.
+    pub id: Uuid,
+    /// The definition's name.
+    pub definition: String,
+    /// The definition the saga started with.
+    pub definition_hash: String,
+    /// The business key.
+    pub key: String,
+    /// How many journal entries it has.
+    pub seq: i64,
+    /// The state's name.
+    pub status: String,
+    /// Why it is rolling back, stuck, or ended as it did.
+    pub reason: Option<String>,
+    /// The flow it belongs to.
+    pub correlation_id: Uuid,
+    /// The engine's state, JSON.
+    pub state: String,
+    /// The trace it goes on with after a restart.
+    pub trace: Option<TraceContext>,
+    /// When it started.
+    pub started_at: DateTime<Utc>,
+    /// When it last moved.
+    pub updated_at: DateTime<Utc>,
+    /// When it ended, if it has.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// One entry of a saga's journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JournalRow {
+    /// Whose.
+    pub saga_id: Uuid,
+    /// Its place, from 1.
+    pub seq: i64,
+    /// The event's name.
+    pub kind: &'static str,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The event or command that caused it.
+    pub caused_by: Option<Uuid>,
+    /// The person that caused it.
+    pub user_id: Option<String>,
+    /// Where the causing input was read: `topic/partition/offset`.
+    pub input: Option<String>,
+    /// The event, JSON.
+    pub data: String,
+}
+
+/// Every saga of the lane that has not ended.
+///
+/// # Errors
+/// The database's.
+pub async fn live_sagas(lane: LaneId, db: &mut PgConnection) -> Result<Vec<SagaRow>, sqlx::Error> {
+    let rows = sqlx::query(concat!(select_saga!(), " WHERE lane = $1 AND finished_at IS NULL"))
+        .bind(lane.0)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(saga).collect()
+}
+
+/// Those of these sagas that exist, ended ones too.
+///
+/// # Errors
+/// The database's.
+pub async fn sagas(ids: &[Uuid], db: &mut PgConnection) -> Result<Vec<SagaRow>, sqlx::Error> {
+    let rows = sqlx::query(concat!(select_saga!(), " WHERE id = ANY($1)")).bind(ids).fetch_all(db).await?;
+    rows.iter().map(saga).collect()
+}
+
+fn saga(row: &PgRow) -> Result<SagaRow, sqlx::Error> {
+    Ok(SagaRow {
+        id: row.try_get("id")?,
+        definition: row.try_get("definition")?,
+        definition_hash: row.try_get("definition_hash")?,
+        key: row.try_get("key")?,
+        seq: row.try_get("seq")?,
+        status: row.try_get("status")?,
+        reason: row.try_get("reason")?,
+        correlation_id: row.try_get("correlation_id")?,
+        state: row.try_get("state")?,
+        trace: row.try_get::<Option<Json<TraceContext>>, _>("trace")?.map(|Json(trace)| trace),
+        started_at: row.try_get("started_at")?,
+        updated_at: row.try_get("updated_at")?,
+        finished_at: row.try_get("finished_at")?,
+    })
+}
+
+/// Adds new sagas; one that exists already is a conflict.
+pub fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], statement: &mut Statement) {
+    if sagas.is_empty() {
+        return;
+    }
+    statement
+        .part(
+            "sagas_new",
+            "INSERT INTO saga.sagas (lane, id, definition, definition_hash, key, seq, status, reason, correlation_id,
+                                     state, trace, started_at, updated_at, finished_at)
+             SELECT $1, id, definition, hash, key, seq, status, reason, correlation, state::jsonb, trace, started, updated,
+                    finished
+             FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+                         $8::text[], $9::uuid[], $10::text[], $11::jsonb[], $12::timestamptz[],
+                         $13::timestamptz[], $14::timestamptz[])
+                  AS s (id, definition, hash, key, seq, status, reason, correlation, state, trace, started, updated,
+                        finished)",
+        )
+        .bind(lane.0)
+        .bind(column(sagas, |saga| saga.id))
+        .bind(column(sagas, |saga| saga.definition.clone()))
+        .bind(column(sagas, |saga| saga.definition_hash.clone()))
+        .bind(column(sagas, |saga| saga.key.clone()))
+        .bind(column(sagas, |saga| saga.seq))
+        .bind(column(sagas, |saga| saga.status.clone()))
+        .bind(column(sagas, |saga| saga.reason.clone()))
+        .bind(column(sagas, |saga| saga.correlation_id))
+        .bind(column(sagas, |saga| saga.state.clone()))
+        .bind(column(sagas, |saga| saga.trace.clone().map(Json)))
+        .bind(column(sagas, |saga| saga.started_at))
+        .bind(column(sagas, |saga| saga.updated_at))
+        .bind(column(sagas, |saga| saga.finished_at));
+}
+
+/// Writes what became of sagas that exist.
+pub fn update_sagas(sagas: &[&SagaRow], statement: &mut Statement) {
+    if sagas.is_empty() {
+        return;
+    }
+    statement
+        .part(
+            "sagas_moved",
+            "UPDATE saga.sagas AS s SET seq = n.seq, status = n.status, reason = n.reason, state = n.state::jsonb,
+                    updated_at = n.updated_at, finished_at = n.finished_at
+             FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+                         $7::timestamptz[]) AS n (id, seq, status, reason, state, updated_at, finished_at)
+             WHERE s.id = n.id RETURNING 1",
+        )
+        .bind(column(sagas, |saga| saga.id))
+        .bind(column(sagas, |saga| saga.seq))
+        .bind(column(sagas, |saga| saga.status.clone()))
+        .bind(column(sagas, |saga| saga.reason.clone()))
+        .bind(column(sagas, |saga| saga.state.clone()))
+        .bind(column(sagas, |saga| saga.updated_at))
+        .bind(column(sagas, |saga| saga.finished_at))
+        .expect(sagas.len(), CONFLICT);
+}
+
+/// Appends journal entries.
+pub fn insert_journal(entries: &[JournalRow], statement: &mut Statement) {
+    if entries.is_empty() {
+        return;
+    }
+    let all: Vec<&JournalRow> = entries.iter().collect();
+    statement
+        .part(
+            "journal_added",
+            "INSERT INTO saga.journal (saga_id, seq, kind, at, caused_by, user_id, input, data)
+             SELECT saga_id, seq, kind, at, caused_by, user_id, input, data::jsonb
+             FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[],
+                         $8::text[]) AS j (saga_id, seq, kind, at, caused_by, user_id, input, data)",
+        )
+        .bind(column(&all, |entry| entry.saga_id))
+        .bind(column(&all, |entry| entry.seq))
+        .bind(column(&all, |entry| entry.kind))
+        .bind(column(&all, |entry| entry.at))
+        .bind(column(&all, |entry| entry.caused_by))
+        .bind(column(&all, |entry| entry.user_id.clone()))
+        .bind(column(&all, |entry| entry.input.clone()))
+        .bind(column(&all, |entry| entry.data.clone()));
+}
+
+fn column<R, T>(rows: &[&R], field: impl Fn(&R) -> T) -> Vec<T> {
+    rows.iter().map(|row| field(row)).collect()
+}
+
+/// Keeps a definition; a known one stays as it is.
+///
+/// # Errors
+/// The database's.
+pub async fn keep_definition(
+    hash: &str,
+    name: &str,
+    version: u32,
+    body: Value,
+    db: &mut PgConnection,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "INSERT INTO saga.definitions (hash, name, version, body) VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING",
+    )
+    .bind(hash)
+    .bind(name)
+    .bind(i32::try_from(version).unwrap_or(i32::MAX))
+    .bind(Json(body))
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Every definition that was ever used: hash and body.
+///
+/// # Errors
+/// The database's.
+pub async fn definitions(db: &mut PgConnection) -> Result<Vec<(String, Value)>, sqlx::Error> {
+    let rows = sqlx::query("SELECT hash, body FROM saga.definitions ORDER BY first_used_at").fetch_all(db).await?;
+    rows.iter().map(|row| Ok((row.try_get("hash")?, row.try_get::<Json<Value>, _>("body")?.0))).collect()
+}

@@ -1,0 +1,4 @@
+//! The payment service. A library beside the binary, so that tests reach its parts.
+
+pub mod domain;
+pub mod gateway;

@@ -106,10 +106,8 @@ impl Resolution<'_> {
     fn record(&self, bytes: &mut Reader<'_>, writer: &RecordShape, reader: &RecordShape) -> ReadResult<Value> {
         let mut values = Map::new();
         for written in &writer.fields {
-            let wanted = reader
-                .fields
-                .iter()
-                .find(|field| field.name == written.name || field.aliases.iter().any(|alias| *alias == written.name));
+            let wanted =
+                reader.fields.iter().find(|field| field.name == written.name || field.aliases.contains(&written.name));
             let value = match wanted {
                 Some(field) => self.read(bytes, written.node, field.node),
                 None => bytes.value(self.writer, written.node),

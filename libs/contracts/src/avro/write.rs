@@ -22,27 +22,6 @@ type Written = Result<(), At<WriteProblem>>;
 /// Appends the value. On error, what was appended so far is to be thrown away.
 pub(crate) fn write(shapes: &Shapes, node: NodeId, value: &Value, out: &mut Vec<u8>) -> Written {
     match (shapes.shape(node), value) {
-        (Shape::Null, Value::Null) => Ok(()),
-        (Shape::Boolean, Value::Bool(flag)) => {
-            out.push(u8::from(*flag));
-            Ok(())
-        }
-        (Shape::Int, Value::Number(number)) => match number.as_i64().filter(|n| i32::try_from(*n).is_ok()) {
-            Some(int) => Ok(write_long(int, out)),
-            None => mismatch("an int", value),
-        },
-        (Shape::Long, Value::Number(number)) => match number.as_i64() {
-            Some(long) => Ok(write_long(long, out)),
-            None => mismatch("a long", value),
-        },
-        (Shape::Float | Shape::Double, Value::Number(_)) => write_float(shapes.shape(node), value, out),
-        (Shape::String, Value::String(text)) => Ok(write_bytes(text.as_bytes(), out)),
-        (Shape::Instant(unit), Value::String(text)) => write_instant(*unit, text, value, out),
-        (Shape::Bytes | Shape::Fixed { .. }, Value::String(text)) => write_binary(shapes.shape(node), text, value, out),
-        (Shape::Enum { symbols, .. }, Value::String(symbol)) => match symbols.iter().position(|s| s == symbol) {
-            Some(index) => Ok(write_index(index, out)),
-            None => mismatch(format!("one of {}", symbols.join(", ")), value),
-        },
         (Shape::Array(items), Value::Array(elements)) => write_array(shapes, *items, elements, out),
         (Shape::Map(values), Value::Object(entries)) => {
             begin_block(entries.len(), out);
@@ -55,8 +34,34 @@ pub(crate) fn write(shapes: &Shapes, node: NodeId, value: &Value, out: &mut Vec<
         }
         (Shape::Record(record), Value::Object(fields)) => write_record(shapes, record, fields, out),
         (Shape::Union(branches), _) => write_union(shapes, branches, value, out),
-        (shape, _) => mismatch(described(shape), value),
+        (shape, _) => write_plain(shape, value, out),
     }
+}
+
+/// A value of a type without parts.
+fn write_plain(shape: &Shape, value: &Value, out: &mut Vec<u8>) -> Written {
+    match (shape, value) {
+        (Shape::Null, Value::Null) => {}
+        (Shape::Boolean, Value::Bool(flag)) => out.push(u8::from(*flag)),
+        (Shape::Int, Value::Number(number)) => match number.as_i64().filter(|n| i32::try_from(*n).is_ok()) {
+            Some(int) => write_long(int, out),
+            None => return mismatch("an int", value),
+        },
+        (Shape::Long, Value::Number(number)) => match number.as_i64() {
+            Some(long) => write_long(long, out),
+            None => return mismatch("a long", value),
+        },
+        (Shape::Float | Shape::Double, Value::Number(_)) => return write_float(shape, value, out),
+        (Shape::String, Value::String(text)) => write_bytes(text.as_bytes(), out),
+        (Shape::Instant(unit), Value::String(text)) => return write_instant(*unit, text, value, out),
+        (Shape::Bytes | Shape::Fixed { .. }, Value::String(text)) => return write_binary(shape, text, value, out),
+        (Shape::Enum { symbols, .. }, Value::String(symbol)) => match symbols.iter().position(|s| s == symbol) {
+            Some(index) => write_index(index, out),
+            None => return mismatch(described(shape), value),
+        },
+        _ => return mismatch(described(shape), value),
+    }
+    Ok(())
 }
 
 fn write_record(

@@ -1,2 +1,61 @@
-//! sagactl
-fn main() {}
+//! `sagactl`: sagas, dead letters, topics and schemas from a terminal or a script. Sagas are reached through the
+//! orchestrator's HTTP API; dead letters, topics and schemas through Kafka and the registry themselves, so that they can
+//! be looked at when no service runs.
+
+mod act;
+mod cli;
+mod connect;
+mod dlq;
+mod exit;
+mod orchestrator;
+mod output;
+mod sagas;
+mod schemas;
+mod topics;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit::Code;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked_for = !error.use_stderr();
+            // Nowhere to print to is no reason for another exit code.
+            let _ = error.print();
+            return if asked_for { Code::Done } else { Code::Usage }.into();
+        }
+    };
+    match run(&cli).await {
+        Ok(code) => code.into(),
+        Err(error) => {
+            output::error(&cli, &error);
+            exit::of(&error).into()
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> anyhow::Result<Code> {
+    match &cli.command {
+        Command::Start(asked) => act::start(cli, asked).await,
+        Command::List(asked) => sagas::list(cli, asked).await,
+        Command::Show(asked) => sagas::show(cli, asked).await,
+        Command::Watch(asked) => watch::watch(cli, asked).await,
+        Command::Signal(asked) => act::signal(cli, asked).await,
+        Command::Cancel(asked) => act::act(cli, "cancel", asked).await,
+        Command::Pause(asked) => act::act(cli, "pause", asked).await,
+        Command::Resume(asked) => act::act(cli, "resume", asked).await,
+        Command::Retry(asked) => act::act(cli, "retry", asked).await,
+        Command::Skip(asked) => act::act(cli, "skip", asked).await,
+        Command::Abandon(asked) => act::act(cli, "abandon", asked).await,
+        Command::Dlq(asked) => dlq::run(cli, asked).await,
+        Command::Schemas(asked) => schemas::run(cli, asked).await,
+        Command::Topics(asked) => topics::run(cli, asked).await,
+    }
+}

@@ -1,0 +1,260 @@
+//! What can be asked for. Separate from doing it; `--help` is generated from here.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done as asked
+   1  failed for another reason
+   2  looked, and it is not as it should be (a topic differs, a schema is incompatible or missing)
+   3  no such saga, definition, topic or dead letter
+   4  the saga's state, or a rule, does not allow it
+   5  no token, an unknown token, or one without the role
+  64  the command line or the settings are wrong
+  69  the orchestrator, Kafka or the registry does not answer
+  75  the command was sent, but what it leads to was not seen in time";
+
+/// Sagas, dead letters, topics and schemas of Backstitch.
+#[derive(Debug, Parser)]
+#[command(name = "sagactl", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Print JSON for programs instead of tables for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Where the orchestrator answers
+    #[arg(long, global = true, env = "ORCHESTRATOR_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub(crate) orchestrator: String,
+    /// The bearer token that changes need
+    #[arg(long, global = true, env = "ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Where Kafka answers; security is set by --config or BACKSTITCH_KAFKA__… as for a service
+    #[arg(long, global = true, env = "KAFKA_BOOTSTRAP", value_name = "HOST:PORT")]
+    pub(crate) kafka: Option<String>,
+    /// Where the schema registry answers
+    #[arg(long, global = true, env = "SCHEMA_REGISTRY_URL", value_name = "URL")]
+    pub(crate) registry: Option<String>,
+    /// Read `[kafka]` and `[registry]` from this TOML file, such as a service's own
+    #[arg(long, global = true, env = "BACKSTITCH_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a saga; starting twice is starting once
+    Start(StartArgs),
+    /// List sagas, newest first
+    List(ListArgs),
+    /// Show a saga with its timeline
+    Show(SagaArgs),
+    /// Follow a saga until it ends or is stuck
+    Watch(SagaArgs),
+    /// Hand a signal to a saga
+    Signal(SignalArgs),
+    /// Roll a saga back
+    Cancel(ActArgs),
+    /// Stop a saga and its clock
+    Pause(ActArgs),
+    /// Let a paused saga go on
+    Resume(ActArgs),
+    /// Ask again where a saga is stuck
+    Retry(ActArgs),
+    /// Go on as if the stuck step had been done
+    Skip(ActArgs),
+    /// End a stuck saga as it is
+    Abandon(ActArgs),
+    /// Dead letters: look at them, and send them again
+    #[command(subcommand)]
+    Dlq(DlqCommand),
+    /// Schemas of the topics in the registry
+    #[command(subcommand)]
+    Schemas(SchemasCommand),
+    /// The topics Backstitch needs
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+}
+
+/// Which saga.
+#[derive(Debug, Args)]
+pub(crate) struct SagaArgs {
+    /// The saga's id, or its key
+    pub(crate) saga: String,
+    /// The definition's name, where several have a saga with that key
+    #[arg(long)]
+    pub(crate) definition: Option<String>,
+}
+
+/// A saga to start.
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// The definition's name
+    pub(crate) definition: String,
+    /// The saga's key
+    pub(crate) key: String,
+    /// The saga's data: a JSON object, `@FILE`, or `-` for standard input
+    #[arg(long, default_value = "{}")]
+    pub(crate) data: String,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// How long to wait.
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Seconds to wait for what it leads to, up to 20
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) wait: f64,
+}
+
+/// Which sagas.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only these statuses, with commas: advancing, rolling_back, paused, stuck, completed, rolled_back, abandoned
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only this definition
+    #[arg(long)]
+    pub(crate) definition: Option<String>,
+    /// Only this key
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Only those started at or after this time (RFC 3339)
+    #[arg(long)]
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// How many at most
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+/// What to do to a saga, and why.
+#[derive(Debug, Args)]
+pub(crate) struct ActArgs {
+    #[command(flatten)]
+    pub(crate) saga: SagaArgs,
+    /// Why; journaled
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// A signal.
+#[derive(Debug, Args)]
+pub(crate) struct SignalArgs {
+    /// The saga's id, or its key
+    pub(crate) saga: String,
+    /// The signal's name
+    pub(crate) name: String,
+    /// The definition's name, where several have a saga with that key
+    #[arg(long)]
+    pub(crate) definition: Option<String>,
+    /// What it says: JSON, `@FILE`, or `-` for standard input
+    #[arg(long, default_value = "{}")]
+    pub(crate) data: String,
+    /// Why; journaled
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// Dead letters.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// List dead letters that were not sent again yet
+    List(DlqListArgs),
+    /// Show one with its headers and content
+    Show {
+        /// `TOPIC.dlq/PARTITION/OFFSET`, as lists show it
+        id: String,
+    },
+    /// Send dead letters again, to the group that could not deal with them
+    Redrive(RedriveArgs),
+}
+
+/// Which dead letters.
+#[derive(Debug, Args, Default)]
+pub(crate) struct DlqFilter {
+    /// Only of this topic (the original's name)
+    #[arg(long)]
+    pub(crate) topic: Option<String>,
+    /// Only of this consumer group
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Only with this reason
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Only failures of this kind
+    #[arg(long)]
+    pub(crate) fingerprint: Option<String>,
+    /// Also those that were sent again
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// Which dead letters to list.
+#[derive(Debug, Args)]
+pub(crate) struct DlqListArgs {
+    #[command(flatten)]
+    pub(crate) filter: DlqFilter,
+    /// How many at most
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: usize,
+}
+
+/// Which dead letters to send again.
+#[derive(Debug, Args)]
+pub(crate) struct RedriveArgs {
+    /// These, as lists show them; or name them by the filters
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) filter: DlqFilter,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Schemas.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemasCommand {
+    /// Register every topic's schema that the registry lacks, backward compatible with all before it
+    Push(SchemasArgs),
+    /// Check that the registry has, or would take, every topic's schema; change nothing
+    Check(SchemasArgs),
+}
+
+/// Where schemas are.
+#[derive(Debug, Args)]
+pub(crate) struct SchemasArgs {
+    /// A folder like `schemas/`, instead of those this program was built with
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// Topics.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicsCommand {
+    /// Create the topics that are missing; change none that is there
+    Create(CreateTopicsArgs),
+    /// List the topics Backstitch needs, and how many partitions each has
+    List(SchemasArgs),
+}
+
+/// How to create topics.
+#[derive(Debug, Args)]
+pub(crate) struct CreateTopicsArgs {
+    /// Partitions of each topic; those of `saga.inputs` are the orchestrator's lanes, for good
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(i32).range(1..=1000))]
+    pub(crate) partitions: i32,
+    /// Replicas of each partition; with 3 or more, 2 must be in sync for a write
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=9))]
+    pub(crate) replication: i32,
+    #[command(flatten)]
+    pub(crate) schemas: SchemasArgs,
+}

@@ -1,0 +1,165 @@
+//! Looking at sagas: lists, and one with its timeline.
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::cli::{Cli, ListArgs, SagaArgs};
+use crate::exit::{Code, coded};
+use crate::orchestrator::Orchestrator;
+use crate::output::{print, print_json, table};
+
+/// The most the API gives at once.
+const PAGE: usize = 500;
+
+pub(crate) async fn list(cli: &Cli, asked: &ListArgs) -> anyhow::Result<Code> {
+    let orchestrator = Orchestrator::of(cli)?;
+    let mut sagas: Vec<Value> = Vec::new();
+    let mut cursor = None;
+    while sagas.len() < asked.limit {
+        let limit = (asked.limit - sagas.len()).min(PAGE);
+        let query = query(asked, limit, cursor.take());
+        let mut page = orchestrator.get("/sagas", &query).await?;
+        if let Value::Array(more) = page["sagas"].take() {
+            sagas.extend(more);
+        }
+        match page["next"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    if cli.json {
+        print_json(&sagas)?;
+    } else {
+        let rows = sagas.iter().map(|saga| {
+            let cell = |name: &str| text(&saga[name]);
+            let started = short_time(&cell("started_at"));
+            [cell("id"), cell("definition"), cell("key"), cell("status"), started, cell("reason")]
+        });
+        print(&table(["id", "definition", "key", "status", "started", "reason"], rows));
+    }
+    Ok(Code::Done)
+}
+
+fn query(asked: &ListArgs, limit: usize, cursor: Option<String>) -> Vec<(&'static str, String)> {
+    let given = [
+        ("status", asked.status.clone()),
+        ("definition", asked.definition.clone()),
+        ("key", asked.key.clone()),
+        ("since", asked.since.map(|since| since.to_rfc3339())),
+        ("cursor", cursor),
+        ("limit", Some(limit.to_string())),
+    ];
+    given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+pub(crate) async fn show(cli: &Cli, asked: &SagaArgs) -> anyhow::Result<Code> {
+    let orchestrator = Orchestrator::of(cli)?;
+    let id = resolve(&orchestrator, &asked.saga, asked.definition.as_deref()).await?;
+    let mut saga = orchestrator.get(&format!("/sagas/{id}"), &[]).await?;
+    let mut next = saga["next"].as_i64();
+    while let Some(after) = next {
+        let mut rest = orchestrator.get(&format!("/sagas/{id}"), &[("after", after.to_string())]).await?;
+        if let (Some(timeline), Value::Array(more)) = (saga["timeline"].as_array_mut(), rest["timeline"].take()) {
+            timeline.extend(more);
+        }
+        next = rest["next"].as_i64();
+    }
+    if let Some(fields) = saga.as_object_mut() {
+        fields.remove("next");
+    }
+    if cli.json {
+        print_json(&saga)?;
+    } else {
+        print(&card(&saga));
+        print("");
+        let entries = saga["timeline"].as_array().cloned().unwrap_or_default();
+        print(&table(["#", "at", "what", "step", "about", "by"], entries.iter().map(entry_row)));
+    }
+    Ok(Code::Done)
+}
+
+fn card(saga: &Value) -> String {
+    let steps = saga["steps"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+    let lines = [
+        ("saga", text(&saga["id"])),
+        ("definition", text(&saga["definition"])),
+        ("key", text(&saga["key"])),
+        ("status", text(&saga["status"])),
+        ("reason", text(&saga["reason"])),
+        ("under way", steps),
+        ("started", text(&saga["started_at"])),
+        ("finished", text(&saga["finished_at"])),
+        ("correlation", text(&saga["correlation_id"])),
+    ];
+    let shown = lines.into_iter().filter(|(_, value)| !value.is_empty());
+    shown.map(|(name, value)| format!("{name:<12} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A timeline's entry as a row: place, time, what, step, what about it, who.
+pub(crate) fn entry_row(entry: &Value) -> [String; 6] {
+    let data = &entry["data"];
+    let about = ["reason", "event_type", "command", "command_type", "cause"].into_iter().map(|name| &data[name]);
+    let about = about.map(cause_or_text).find(|text| !text.is_empty()).unwrap_or_default();
+    [
+        text(&entry["seq"]),
+        short_time(&text(&entry["at"])),
+        text(&entry["kind"]),
+        text(&data["step"]),
+        about,
+        text(&entry["user_id"]),
+    ]
+}
+
+fn cause_or_text(value: &Value) -> String {
+    match value {
+        Value::Object(_) => value["because"].as_str().unwrap_or_default().to_owned(),
+        other => text(other),
+    }
+}
+
+/// A JSON value as a cell.
+pub(crate) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `2026-01-31T12:00:00.123456Z` as `01-31 12:00:00.123`.
+pub(crate) fn short_time(text: &str) -> String {
+    chrono::DateTime::parse_from_rfc3339(text)
+        .map_or_else(|_| text.to_owned(), |time| time.format("%m-%d %H:%M:%S%.3f").to_string())
+}
+
+/// The id of the saga that is named by its id or its key. A key may look like an id (an order's does), so ids are tried
+/// first.
+pub(crate) async fn resolve(
+    orchestrator: &Orchestrator,
+    named: &str,
+    definition: Option<&str>,
+) -> anyhow::Result<Uuid> {
+    if let Ok(id) = named.parse::<Uuid>() {
+        let found = orchestrator.get(&format!("/sagas/{id}"), &[("limit", "1".to_owned())]).await;
+        match found {
+            Ok(_) => return Ok(id),
+            Err(error) if crate::exit::of(&error) == Code::Unknown => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut query = vec![("key", named.to_owned()), ("limit", "2".to_owned())];
+    query.extend(definition.map(|name| ("definition", name.to_owned())));
+    let page = orchestrator.get("/sagas", &query).await?;
+    match page["sagas"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        [] => Err(coded(Code::Unknown, format!("no saga has the id or key `{named}`"))),
+        [saga] => saga["id"].as_str().and_then(|id| id.parse().ok()).context("the orchestrator answered no id"),
+        [one, other, ..] => {
+            let names = json!([one["definition"], other["definition"]]);
+            Err(coded(
+                Code::Usage,
+                format!("several sagas have the key `{named}` ({names}); name one with --definition"),
+            ))
+        }
+    }
+}

@@ -158,6 +158,7 @@ impl Stack {
         let task = board.task(&component.to_string());
         let address = self.address(component)?;
         if self.is_running(component) {
+            self.wait_ready(&component.to_string()).inspect_err(|_| task.failed())?;
             task.done(&format!("{address}, was running"));
             return Ok(None);
         }
@@ -221,4 +222,22 @@ fn chosen_once<N: Copy + PartialEq + Default + Display>(
 /// What a thread came to; a panic there is a failure here.
 fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|_| Err(anyhow!("starting a component panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chosen_once;
+
+    #[test]
+    fn a_stack_keeps_the_size_it_was_made_with() {
+        assert_eq!(chosen_once(0, None, 4, "partitions").unwrap(), 4);
+        assert_eq!(chosen_once(0, Some(8), 4, "partitions").unwrap(), 8);
+        assert_eq!(chosen_once(8, None, 4, "partitions").unwrap(), 8);
+        assert_eq!(chosen_once(8, Some(8), 4, "partitions").unwrap(), 8);
+        let error = chosen_once(8, Some(4), 4, "partitions").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this stack was made with 8 partitions; remove it first with `cargo xtask down --wipe`"
+        );
+    }
 }

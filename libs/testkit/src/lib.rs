@@ -1,1 +1,34 @@
-//! backstitch-testkit
+//! A kit for testing sagas: stories that read as transcripts, and laws that every definition keeps.
+//!
+//! Separate from the engine because it is for the authors of definitions, ours and yours: it drives the engine as a
+//! shell would, with time standing still until the story moves it.
+//!
+//! ```
+//! use backstitch_testkit::{Specimen, started};
+//!
+//! let tea = backstitch_saga_yaml::parse("tea.yaml", "
+//! saga: tea
+//! version: 1
+//! steps:
+//!   - { name: boil, ask: kitchen.commands, to: Boil, done_on: Boiled, refused_on: NoWater, on_rollback: nothing }
+//! ").unwrap();
+//! started(&Specimen::of(tea)).refused("boil").reads("
+//!     kitchen <- Boil
+//!     rolled back: NoWater
+//! ");
+//! ```
+
+mod checks;
+mod grid;
+mod laws;
+mod participant;
+mod specimen;
+mod story;
+mod transcript;
+mod walk;
+
+pub use grid::state_grid;
+pub use laws::{Misbehaviours, keeps_the_laws};
+pub use specimen::Specimen;
+pub use story::{Story, cancelled_before_start, started};
+pub use walk::{Walk, wander};

@@ -42,8 +42,16 @@ pub const KINDS: [&str; 30] = [
     "SagaAbandoned",
 ];
 
-/// Fields that hold any shape of JSON.
-const FREE_FORM: [&str; 7] = ["data", "payload", "result", "started_by", "by", "cause", "reply"];
+/// Fields that hold any shape of JSON, and whether nothing is written as null rather than as the text `null`.
+const FREE_FORM: [(&str, bool); 7] = [
+    ("data", false),
+    ("payload", false),
+    ("cause", false),
+    ("reply", false),
+    ("result", true),
+    ("started_by", true),
+    ("by", true),
+];
 
 /// Fields that hold a time: RFC 3339 text in a record, microseconds in the engine.
 const TIMES: [&str; 3] = ["at", "deadline", "until"];
@@ -81,8 +89,9 @@ impl Event {
                     fields.insert(name.to_owned(), Value::String(text));
                 }
             }
-            for name in FREE_FORM {
-                if let Some(field) = fields.get_mut(name).filter(|field| !field.is_null()) {
+            for (name, nullable) in FREE_FORM {
+                let present = |field: &&mut Value| !(nullable && field.is_null());
+                if let Some(field) = fields.get_mut(name).filter(present) {
                     *field = Value::String(field.to_string());
                 }
             }
@@ -97,7 +106,7 @@ impl Event {
     pub fn from_record(kind: &str, record: &Value) -> Result<Self, JournalError> {
         let error = |source| JournalError::Read { kind: kind.to_owned(), source };
         let mut fields: Map<String, Value> = record.as_object().cloned().unwrap_or_default();
-        for name in FREE_FORM {
+        for (name, _) in FREE_FORM {
             if let Some(Value::String(text)) = fields.get(name) {
                 let value = serde_json::from_str(text).map_err(error)?;
                 fields.insert(name.to_owned(), value);

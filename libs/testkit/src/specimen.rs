@@ -1,0 +1,100 @@
+//! A definition together with sample data for it.
+//!
+//! Separate because expressions need data to work on: a definition alone cannot be run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use backstitch_saga::Definition;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What the kit answers in a participant's place, for one step.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Answers {
+    pub(crate) done: Value,
+    pub(crate) refused: Value,
+    pub(crate) ask_again: Value,
+    pub(crate) signal: Value,
+}
+
+/// Sample data of a definition.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Samples {
+    start: Value,
+    answers: BTreeMap<String, Answers>,
+}
+
+/// A definition that can be run in tests.
+#[derive(Clone, Debug)]
+pub struct Specimen {
+    definition: Arc<Definition>,
+    samples: Samples,
+}
+
+impl Specimen {
+    /// A definition whose expressions need no particular data.
+    pub fn of(definition: Definition) -> Self {
+        let samples = Samples { start: json!({}), ..Samples::default() };
+        Self { definition: Arc::new(definition), samples }
+    }
+
+    /// The same with other data to start with.
+    #[must_use]
+    pub fn starting_with(mut self, data: Value) -> Self {
+        self.samples.start = data;
+        self
+    }
+
+    /// The same, with this data in the event that says a step was done.
+    #[must_use]
+    pub fn answering(mut self, step: &str, done: Value) -> Self {
+        self.samples.answers.entry(step.to_owned()).or_default().done = done;
+        self
+    }
+
+    /// Reads `FOLDER/NAME.yaml` and its samples `FOLDER/samples/NAME.json`.
+    ///
+    /// # Panics
+    /// When either cannot be read, with the reason: a test without its definition has nothing to say.
+    pub fn load(folder: &Path, name: &str) -> Self {
+        let definition = backstitch_saga_yaml::load_file(&folder.join(format!("{name}.yaml")));
+        let definition = definition.unwrap_or_else(|error| panic!("{error}"));
+        let path = folder.join("samples").join(format!("{name}.json"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let samples = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self { definition: Arc::new(definition), samples }
+    }
+
+    /// Every definition of a folder, with its samples.
+    ///
+    /// # Panics
+    /// When anything cannot be read, or the folder holds no definition.
+    pub fn load_all(folder: &Path) -> Vec<Self> {
+        let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let paths = entries.map(|entry| entry.unwrap_or_else(|error| panic!("{error}")).path());
+        let documents = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        let mut names: Vec<String> =
+            documents.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+        names.sort();
+        assert!(!names.is_empty(), "no definition in {}", folder.display());
+        names.iter().map(|name| Self::load(folder, name)).collect()
+    }
+
+    /// The definition.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// The data a saga starts with.
+    pub fn start_data(&self) -> &Value {
+        &self.samples.start
+    }
+
+    pub(crate) fn answers(&self, step: &str) -> Answers {
+        self.samples.answers.get(step).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,327 @@
+//! A saga's story, told in the words of the business.
+//!
+//! Separate because this is the one place that touches the engine's API: a changed engine changes this file, not the
+//! stories. Every input also proves that the journal folds back to the same state and survives its formats.
+
+use std::time::Duration;
+
+use backstitch_saga::{
+    By, Command, Direction, Effect, Event, Input, Reply, SagaId, Signal, Start, StartedBy, State, StepName, Timestamp,
+    decide, evolve, react,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::checks;
+use crate::participant::{self, Says};
+use crate::specimen::Specimen;
+use crate::transcript;
+
+/// When every story begins.
+const BEGINNING: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+/// A story being told.
+#[derive(Clone, Debug)]
+pub struct Story {
+    pub(crate) specimen: Specimen,
+    pub(crate) id: SagaId,
+    pub(crate) key: String,
+    pub(crate) now: Timestamp,
+    pub(crate) state: State,
+    pub(crate) journal: Vec<Event>,
+    pub(crate) sent: Vec<Command>,
+    pub(crate) heard: Vec<Reply>,
+    lines: Vec<String>,
+}
+
+/// A saga that was just started.
+pub fn started(specimen: &Specimen) -> Story {
+    let mut story = Story::before_start(specimen);
+    story.start();
+    story
+}
+
+/// A saga that was cancelled before anybody heard of it.
+pub fn cancelled_before_start(specimen: &Specimen, who: &str) -> Story {
+    Story::before_start(specimen).cancelled(who)
+}
+
+impl Story {
+    /// A saga nobody has heard of.
+    pub(crate) fn before_start(specimen: &Specimen) -> Self {
+        let definition = specimen.definition();
+        let start = definition.start_events().next();
+        let found = start.and_then(|(topic, event)| definition.starts_with(topic, event, specimen.start_data()));
+        let key = found.map_or_else(|| "key-1".to_owned(), |start| start.key);
+        Self {
+            specimen: specimen.clone(),
+            id: definition.saga_id(&key),
+            key,
+            now: BEGINNING,
+            state: State::NotStarted,
+            journal: Vec::new(),
+            sent: Vec::new(),
+            heard: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// What starts this saga.
+    pub(crate) fn start_input(&self) -> Input {
+        let trigger = self.specimen.definition().start_events().next();
+        Input::Start(Start {
+            key: self.key.clone(),
+            data: self.specimen.start_data().clone(),
+            started_by: trigger
+                .map(|(topic, event)| StartedBy { topic: topic.to_owned(), event_type: event.to_owned() }),
+            event_id: Uuid::new_v5(&self.id.as_uuid(), b"trigger"),
+            correlation_id: Uuid::new_v5(&self.id.as_uuid(), b"flow"),
+            user_id: None,
+        })
+    }
+
+    pub(crate) fn start(&mut self) {
+        let input = self.start_input();
+        self.feed(&input);
+    }
+
+    /// Gives the engine an input, as a shell would; true when it had an effect.
+    pub(crate) fn feed(&mut self, input: &Input) -> bool {
+        let events = decide(self.specimen.definition(), &self.state, input, self.now);
+        for event in &events {
+            self.state = evolve(std::mem::take(&mut self.state), event);
+            let effects = react(self.specimen.definition(), event);
+            self.lines.extend(transcript::lines(event, &effects));
+            self.sent.extend(effects.into_iter().filter_map(|effect| match effect {
+                Effect::Send(command) => Some(command),
+                Effect::Emit(_) => None,
+            }));
+        }
+        self.journal.extend(events.iter().cloned());
+        checks::survives_its_formats(&events, &self.state);
+        let had_effect = !events.is_empty();
+        if let Input::Reply(reply) = input
+            && had_effect
+        {
+            self.heard.push(reply.clone());
+        }
+        had_effect
+    }
+
+    /// The same message again.
+    #[must_use]
+    pub fn started_again(mut self) -> Self {
+        self.start();
+        self
+    }
+
+    /// The participant did it.
+    #[must_use]
+    pub fn done(self, step: &str) -> Self {
+        self.answered(step, Direction::Forward, Says::Done)
+    }
+
+    /// The participant said no.
+    #[must_use]
+    pub fn refused(self, step: &str) -> Self {
+        self.answered(step, Direction::Forward, Says::Refused)
+    }
+
+    /// The participant asked for another try, and the time for it came.
+    #[must_use]
+    pub fn asks_for_another_try(self, step: &str) -> Self {
+        self.answered(step, Direction::Forward, Says::AskAgain).waited_for(step)
+    }
+
+    /// The participant asked for another try; the time for it has not come.
+    #[must_use]
+    pub fn answers_try_later(self, step: &str) -> Self {
+        self.answered(step, Direction::Forward, Says::AskAgain)
+    }
+
+    /// The participant took it back.
+    #[must_use]
+    pub fn undone(self, step: &str) -> Self {
+        self.answered(step, Direction::Compensate, Says::Done)
+    }
+
+    /// The participant will not take it back.
+    #[must_use]
+    pub fn undoing_refused(self, step: &str) -> Self {
+        self.answered(step, Direction::Compensate, Says::Refused)
+    }
+
+    /// The participant did it and sets none of our headers.
+    #[must_use]
+    pub fn done_by_a_foreigner(mut self, step: &str) -> Self {
+        let reply = participant::foreign(self.answer(step, Direction::Forward, Says::Done));
+        self.feed(&Input::Reply(reply));
+        self
+    }
+
+    /// The step was taken back by itself.
+    #[must_use]
+    pub fn taken_back(mut self, step: &str) -> Self {
+        let reply = participant::undone(&self.specimen, self.id, &StepName::from(step));
+        let reply = reply.unwrap_or_else(|| panic!("nothing takes `{step}` back by itself"));
+        self.feed(&Input::Reply(reply));
+        self
+    }
+
+    /// No answer came in time; if it may be asked again, it was.
+    #[must_use]
+    pub fn silence(mut self, step: &str) -> Self {
+        self.ring(step);
+        self.waited_for(step)
+    }
+
+    /// Everything that was said and had an effect is said again.
+    #[must_use]
+    pub fn everything_repeated(mut self) -> Self {
+        for reply in self.heard.clone() {
+            self.feed(&Input::Reply(reply));
+        }
+        self
+    }
+
+    /// An event, whatever it means.
+    #[must_use]
+    pub fn event(mut self, topic: &str, event_type: &str, data: Value) -> Self {
+        let event_id = Uuid::new_v5(&self.id.as_uuid(), format!("{event_type}/{}", self.heard.len()).as_bytes());
+        self.feed(&Input::Reply(Reply {
+            topic: topic.to_owned(),
+            event_type: event_type.to_owned(),
+            event_version: 1,
+            event_id,
+            causation_id: None,
+            answers_try: None,
+            aggregate_id: self.key.clone(),
+            data,
+        }));
+        self
+    }
+
+    /// Somebody sent a signal.
+    #[must_use]
+    pub fn signalled(mut self, name: &str, data: Value) -> Self {
+        self.feed(&Input::Signal(Signal { name: name.to_owned(), data, by: By::who("ann") }));
+        self
+    }
+
+    /// Time passed, and everything that became due was dealt with.
+    #[must_use]
+    pub fn time_passes(mut self, span: Duration) -> Self {
+        self.now = self.now.plus(span);
+        while let Some(input) = self.state.due(self.now).first() {
+            let input = input.clone();
+            assert!(self.feed(&input), "a timer that is due must have an effect: {input:?}");
+        }
+        self
+    }
+
+    /// Somebody cancelled it.
+    #[must_use]
+    pub fn cancelled(mut self, who: &str) -> Self {
+        self.feed(&Input::Cancel { by: By::who(who) });
+        self
+    }
+
+    /// Somebody paused it.
+    #[must_use]
+    pub fn paused(mut self, who: &str) -> Self {
+        self.feed(&Input::Pause { by: By::who(who) });
+        self
+    }
+
+    /// Somebody resumed it.
+    #[must_use]
+    pub fn resumed(mut self, who: &str) -> Self {
+        self.feed(&Input::Resume { by: By::who(who) });
+        self
+    }
+
+    /// Somebody made a stuck saga try again.
+    #[must_use]
+    pub fn retried(mut self, who: &str) -> Self {
+        self.feed(&Input::Retry { by: By::who(who) });
+        self
+    }
+
+    /// Somebody settled a stuck step by hand.
+    #[must_use]
+    pub fn skipped(mut self, who: &str) -> Self {
+        self.feed(&Input::Skip { by: By::who(who) });
+        self
+    }
+
+    /// Somebody gave a stuck saga up.
+    #[must_use]
+    pub fn abandoned(mut self, who: &str) -> Self {
+        self.feed(&Input::Abandon { by: By::who(who) });
+        self
+    }
+
+    /// Compares the whole story with a transcript.
+    ///
+    /// # Panics
+    /// When it reads differently.
+    pub fn reads(&self, expected: &str) {
+        transcript::compare(&self.lines, expected);
+    }
+
+    /// Where the saga stands.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Its journal.
+    pub fn journal(&self) -> &[Event] {
+        &self.journal
+    }
+
+    /// Every command sent, in order.
+    pub fn commands(&self) -> &[Command] {
+        &self.sent
+    }
+
+    /// What time it is in the story.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn answered(mut self, step: &str, direction: Direction, says: Says) -> Self {
+        let reply = self.answer(step, direction, says);
+        self.feed(&Input::Reply(reply));
+        self
+    }
+
+    fn answer(&self, step: &str, direction: Direction, says: Says) -> Reply {
+        let step = StepName::from(step);
+        let reply =
+            participant::answer(&self.specimen, self.id, (&step, direction), says, self.try_of(&step, direction));
+        reply.unwrap_or_else(|| panic!("the definition expects no such answer from `{step}`"))
+    }
+
+    /// The last try that was sent.
+    pub(crate) fn try_of(&self, step: &StepName, direction: Direction) -> u32 {
+        let sent = self.sent.iter().filter(|command| command.step == *step && command.direction == direction);
+        sent.map(|command| command.try_number).max().unwrap_or(1)
+    }
+
+    /// Time passes until the step's timer rings, and it rings.
+    pub(crate) fn ring(&mut self, step: &str) {
+        let timer = self.state.open_deadlines().find(|timer| timer.step.as_str() == step);
+        let timer = timer.unwrap_or_else(|| panic!("no timer runs for `{step}`"));
+        self.now = self.now.max(timer.at);
+        let rang = Input::Deadline { step: timer.step, direction: timer.direction, attempt: timer.attempt };
+        assert!(self.feed(&rang), "a timer that is due must have an effect: {rang:?}");
+    }
+
+    fn waited_for(mut self, step: &str) -> Self {
+        let waits = self.state.open_deadlines().any(|timer| timer.step.as_str() == step && !timer.awaits_answer);
+        if waits {
+            self.ring(step);
+        }
+        self
+    }
+}

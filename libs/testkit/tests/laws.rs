@@ -1,0 +1,49 @@
+//! Every definition that ships keeps the laws, exhaustively for few mishaps and at random for many.
+
+use std::path::{Path, PathBuf};
+
+use backstitch_testkit::{Misbehaviours, Specimen, Walk, keeps_the_laws, state_grid, wander};
+use proptest::prelude::{ProptestConfig, any, proptest};
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+#[test]
+fn every_saga_ends_whatever_two_things_go_wrong() {
+    for specimen in Specimen::load_all(&project().join("sagas")) {
+        let told = keeps_the_laws(&specimen, Misbehaviours(2));
+        assert!(told > 1_000, "{}: only {told} stories", specimen.definition().name());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_saga_ends_whatever_goes_wrong(choices in proptest::collection::vec(any::<u16>(), 0..40)) {
+        for specimen in Specimen::load_all(&project().join("sagas")) {
+            wander(&specimen, &Walk { choices: choices.clone() });
+        }
+    }
+}
+
+#[test]
+fn the_state_grid_in_the_documents_is_the_engine_s_own() {
+    let specimen = Specimen::load(&project().join("sagas"), "order-fulfilment");
+    let path = project().join("docs/state-grid.md");
+    let grid = format!("{HEADING}\n{}", state_grid(&specimen));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &grid).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(written == grid, "docs/state-grid.md is out of date: run this test with UPDATE_DOCS=1");
+}
+
+const HEADING: &str = "# What each input does in each state
+
+Printed by the engine from the order saga; a test compares this page with what the engine does. `·` means: no effect.
+`–` means: this definition has no such input. The saga is advancing with its first step done and its second asked;
+rolling back because the second was refused, with the first step's compensation asked; stuck because that compensation
+was never answered.
+";

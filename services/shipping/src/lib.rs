@@ -1,0 +1,4 @@
+//! The shipping service. A library beside the binary, so that tests reach its parts.
+
+pub mod carrier;
+pub mod domain;

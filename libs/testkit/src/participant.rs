@@ -4,7 +4,7 @@
 //! same id, which is what makes repetition harmless.
 
 use backstitch_saga::definition::ExpectedAnswers;
-use backstitch_saga::{Direction, Reply, SagaId, StepName, command_id};
+use backstitch_saga::{By, Direction, Input, Reply, SagaId, Signal, StepName, command_id};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -81,4 +81,24 @@ pub(crate) fn undone(specimen: &Specimen, saga: SagaId, step: &StepName) -> Opti
         aggregate_id: step.to_string(),
         data: with_key(specimen, Value::Null),
     })
+}
+
+/// What a waiting step waits for, if it is one.
+pub(crate) fn arrival(specimen: &Specimen, saga: SagaId, step: &StepName) -> Option<Input> {
+    let definition = specimen.definition();
+    let data = specimen.answers(step.as_str()).arrival;
+    if let Some((_, name)) = definition.awaited_signals().find(|(waiting, _)| *waiting == step) {
+        return Some(Input::Signal(Signal { name: name.to_owned(), data, by: By::who("ann") }));
+    }
+    let (_, topic, event_type) = definition.awaited_events().find(|(waiting, ..)| *waiting == step)?;
+    Some(Input::Reply(Reply {
+        topic: topic.to_owned(),
+        event_type: event_type.to_owned(),
+        event_version: 1,
+        event_id: Uuid::new_v5(&saga.as_uuid(), format!("{step}/{event_type}").as_bytes()),
+        causation_id: None,
+        answers_try: None,
+        aggregate_id: step.to_string(),
+        data: with_key(specimen, data),
+    }))
 }

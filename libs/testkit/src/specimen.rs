@@ -17,13 +17,16 @@ pub(crate) struct Answers {
     pub(crate) done: Value,
     pub(crate) refused: Value,
     pub(crate) ask_again: Value,
-    pub(crate) signal: Value,
+    /// The signal or event that a waiting step waits for.
+    pub(crate) arrival: Value,
 }
 
 /// Sample data of a definition.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Samples {
+    /// The saga's key where no trigger computes it.
+    key: Option<String>,
     start: Value,
     answers: BTreeMap<String, Answers>,
 }
@@ -46,6 +49,13 @@ impl Specimen {
     #[must_use]
     pub fn starting_with(mut self, data: Value) -> Self {
         self.samples.start = data;
+        self
+    }
+
+    /// The same, with this data in the signal or event that a step waits for.
+    #[must_use]
+    pub fn bringing(mut self, step: &str, arrival: Value) -> Self {
+        self.samples.answers.entry(step.to_owned()).or_default().arrival = arrival;
         self
     }
 
@@ -92,6 +102,14 @@ impl Specimen {
     /// The data a saga starts with.
     pub fn start_data(&self) -> &Value {
         &self.samples.start
+    }
+
+    /// The saga's key: as the first trigger computes it, else as the samples say.
+    pub(crate) fn key(&self) -> String {
+        let start = self.definition.start_events().next();
+        let found = start.and_then(|(topic, event)| self.definition.starts_with(topic, event, &self.samples.start));
+        let given = self.samples.key.clone().unwrap_or_else(|| "key-1".to_owned());
+        found.map_or(given, |start| start.key)
     }
 
     pub(crate) fn answers(&self, step: &str) -> Answers {

@@ -50,9 +50,7 @@ impl Story {
     /// A saga nobody has heard of.
     pub(crate) fn before_start(specimen: &Specimen) -> Self {
         let definition = specimen.definition();
-        let start = definition.start_events().next();
-        let found = start.and_then(|(topic, event)| definition.starts_with(topic, event, specimen.start_data()));
-        let key = found.map_or_else(|| "key-1".to_owned(), |start| start.key);
+        let key = specimen.key();
         Self {
             specimen: specimen.clone(),
             id: definition.saga_id(&key),
@@ -205,6 +203,15 @@ impl Story {
     #[must_use]
     pub fn signalled(mut self, name: &str, data: Value) -> Self {
         self.feed(&Input::Signal(Signal { name: name.to_owned(), data, by: By::who("ann") }));
+        self
+    }
+
+    /// What a step waits for came, whether the step is there already or not.
+    #[must_use]
+    pub fn arrives(mut self, step: &str) -> Self {
+        let input = participant::arrival(&self.specimen, self.id, &StepName::from(step));
+        let input = input.unwrap_or_else(|| panic!("`{step}` waits for nothing"));
+        self.feed(&input);
         self
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Separate because the exhaustive laws and the random walks choose from the same moves and differ only in choosing.
 
-use backstitch_saga::{By, Direction, Input, Signal, State, StepName, Waiting};
+use backstitch_saga::{By, Direction, Input, State, StepName, Waiting};
 
 use crate::checks;
 use crate::participant::{self, Says};
@@ -16,8 +16,8 @@ pub(crate) enum Move {
     AnswerByForeigner(StepName),
     LateAnswer(StepName, Direction, Says),
     TimeUp(StepName),
-    Signal(StepName),
-    EarlySignal(StepName),
+    Arrival(StepName),
+    EarlyArrival(StepName),
     TakenBack(StepName),
     SagaDeadline,
     Repeat,
@@ -31,7 +31,7 @@ pub(crate) enum Move {
 impl Move {
     /// Whether this is how things should go.
     pub(crate) fn is_expected(&self) -> bool {
-        matches!(self, Self::Answer(_, Says::Done) | Self::Signal(_))
+        matches!(self, Self::Answer(_, Says::Done) | Self::Arrival(_))
     }
 }
 
@@ -70,7 +70,7 @@ fn moving(story: &Story) -> Vec<Move> {
             }
             Waiting::Delay { .. } => moves.push(Move::TimeUp(step.clone())),
             Waiting::Arrival { until } => {
-                moves.push(Move::Signal(step.clone()));
+                moves.push(Move::Arrival(step.clone()));
                 moves.extend(until.map(|_| Move::TimeUp(step.clone())));
             }
             Waiting::AfterRefusal | Waiting::AfterSilence => {}
@@ -85,8 +85,9 @@ fn moving(story: &Story) -> Vec<Move> {
 fn others(story: &Story, direction: Direction) -> Vec<Move> {
     let definition = story.specimen.definition();
     let mut moves = Vec::new();
-    for (step, _) in definition.awaited_signals() {
-        moves.push(Move::EarlySignal(step.clone()));
+    let signals = definition.awaited_signals().map(|(step, _)| step);
+    for step in signals.chain(definition.awaited_events().map(|(step, ..)| step)) {
+        moves.push(Move::EarlyArrival(step.clone()));
     }
     let sent = story.sent.iter().map(|command| (command.step.clone(), command.direction));
     for (step, of) in sent {
@@ -120,7 +121,11 @@ pub(crate) fn make(story: &mut Story, next: &Move) {
         }
         Move::LateAnswer(step, direction, says) => say(story, step, *direction, *says),
         Move::TimeUp(step) => story.ring(step.as_str()),
-        Move::Signal(step) | Move::EarlySignal(step) => signal(story, step),
+        Move::Arrival(step) | Move::EarlyArrival(step) => {
+            if let Some(input) = participant::arrival(&story.specimen, story.id, step) {
+                story.feed(&input);
+            }
+        }
         Move::TakenBack(step) => {
             if let Some(reply) = participant::undone(&story.specimen, story.id, step) {
                 story.feed(&Input::Reply(reply));
@@ -157,15 +162,6 @@ fn say(story: &mut Story, step: &StepName, direction: Direction, says: Says) {
     let tried = story.try_of(step, direction);
     if let Some(reply) = participant::answer(&story.specimen, story.id, (step, direction), says, tried) {
         story.feed(&Input::Reply(reply));
-    }
-}
-
-fn signal(story: &mut Story, step: &StepName) {
-    let definition = story.specimen.definition();
-    let name = definition.awaited_signals().find(|(waiting, _)| *waiting == step).map(|(_, name)| name.to_owned());
-    if let Some(name) = name {
-        let data = story.specimen.answers(step.as_str()).signal;
-        story.feed(&Input::Signal(Signal { name, data, by: By::who("somebody") }));
     }
 }
 

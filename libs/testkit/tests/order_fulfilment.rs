@@ -153,8 +153,7 @@ fn a_retryable_decline_that_succeeds_on_the_second_try_completes_the_order() {
         completed
         ",
     );
-    let payments: Vec<_> =
-        story.commands().iter().filter(|command| command.command_type == "ProcessPayment").collect();
+    let payments: Vec<_> = story.commands().iter().filter(|command| command.command_type == "ProcessPayment").collect();
     assert_eq!(payments[0].id, payments[1].id);
     assert_eq!((payments[0].try_number, payments[1].try_number), (1, 2));
 }
@@ -489,10 +488,7 @@ fn a_command_says_what_it_needs_and_no_more() {
             "order_id": order_id, "payment_id": "pay-1", "reserved_until": "2027-01-15T08:00:00.000000Z",
         })
     );
-    assert_eq!(
-        payload("RefundPayment"),
-        serde_json::json!({ "order_id": order_id, "reason": "order is cancelled" })
-    );
+    assert_eq!(payload("RefundPayment"), serde_json::json!({ "order_id": order_id, "reason": "order is cancelled" }));
 }
 
 #[test]

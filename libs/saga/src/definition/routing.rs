@@ -70,6 +70,17 @@ impl Definition {
         })
     }
 
+    /// Steps that wait for an event, with its topic and type.
+    pub fn awaited_events(&self) -> impl Iterator<Item = (&StepName, &str, &str)> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Wait(wait) => match &wait.source {
+                WaitSource::Event { topic, event, .. } => Some((&step.name, topic.as_str(), event.event.as_str())),
+                WaitSource::Signal(_) => None,
+            },
+            Action::Command(_) | Action::Delay(_) | Action::Emit(_) => None,
+        })
+    }
+
     /// Whether nothing is rolled back any more once this step is done.
     pub fn is_pivot_step(&self, step: &StepName) -> bool {
         self.is_pivot(step)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use backstitch_dev::commands::{down, logs, status, test, up};
+use backstitch_dev::commands::{down, logs, restart, status, test, up};
 use backstitch_dev::stack::{Stack, guard, workspace};
 use clap::{Parser, Subcommand};
 
@@ -30,6 +30,12 @@ enum Command {
         /// Remove data, logs and secrets too
         #[arg(long)]
         wipe: bool,
+    },
+    /// Restart components; services are built and migrated anew
+    Restart {
+        /// Components, such as `orchestrator` or `postgres`
+        #[arg(required = true)]
+        names: Vec<String>,
     },
     /// Show what runs, where, and whether it is well
     Status,
@@ -71,6 +77,7 @@ fn run(options: Options) -> Result<bool> {
     match options.command {
         Command::Up(plan) => up::run(&dir, &plan)?,
         Command::Down { wipe } => down::run(&dir, wipe)?,
+        Command::Restart { names } => restart::run(&dir, &names)?,
         Command::Status => return status::run(&dir),
         Command::Logs { name, follow } => logs::run(&dir, name.as_deref(), follow)?,
         Command::Test { fast } => test::run(fast)?,

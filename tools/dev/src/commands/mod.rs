@@ -4,6 +4,7 @@
 
 pub mod down;
 pub mod logs;
+pub mod restart;
 pub mod status;
 pub mod test;
 pub mod up;

@@ -34,18 +34,15 @@ impl Profile {
     }
 }
 
-/// Builds the command line tool, and with `services` the simulators and every service; cargo's own progress is shown.
+/// Builds the command line tool and those of the components that are ours; cargo's own progress is shown.
 ///
 /// All in one call: cargo would compile shared dependencies once more for each other choice of packages.
 ///
 /// # Errors
 /// When they do not compile.
-pub(super) fn build(profile: Profile, services: bool) -> Result<()> {
+pub(super) fn build(profile: Profile, components: &[Component]) -> Result<()> {
     let mut packages = vec![contracts::PACKAGE.to_owned()];
-    if services {
-        packages.extend(package(Component::Simulators));
-        packages.extend(Service::ALL.into_iter().filter_map(|service| package(Component::Service(service, 1))));
-    }
+    packages.extend(components.iter().filter_map(|component| package(*component)));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace()).args(["build", "--bins"]).stdin(Stdio::null());
     if profile == Profile::Release {

@@ -15,6 +15,16 @@ use super::{Stack, contracts, environment, kafka, registry};
 use crate::machine;
 use crate::progress::Board;
 
+/// Our own programs, the simulators first.
+const OURS: [Component; 6] = [
+    Component::Simulators,
+    Component::Service(Service::Order, 1),
+    Component::Service(Service::Inventory, 1),
+    Component::Service(Service::Payment, 1),
+    Component::Service(Service::Shipping, 1),
+    Component::Service(Service::Orchestrator, 1),
+];
+
 /// What is wanted.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -61,7 +71,7 @@ impl Stack {
         let mut started = self.start_servers(&self.servers(plan), board, guard)?;
         environment::write(self)?;
         if plan.contracts || plan.services {
-            services::build(plan.profile, plan.services)?;
+            services::build(plan.profile, if plan.services { &OURS } else { &[] })?;
         }
         if plan.contracts {
             self.publish_contracts(board)?;
@@ -101,6 +111,25 @@ impl Stack {
         Ok(())
     }
 
+    /// Ends components and starts them again; our own are built and their databases migrated in between.
+    ///
+    /// # Errors
+    /// When one does not compile, migrate or come back.
+    pub fn restart_all(&self, components: &[Component], board: &Board) -> Result<()> {
+        services::build(self.profile(), components)?;
+        let _lock = self.lock()?;
+        self.stop_all(components.to_vec())?;
+        let mut components = components.to_vec();
+        components.sort();
+        for component in components {
+            if let Component::Service(service, 1) = component {
+                services::migrate(self, service)?;
+            }
+            self.start_shown(component, board, None)?;
+        }
+        environment::write(self)
+    }
+
     /// Size and partitions are chosen once: a running cluster cannot follow another choice.
     fn settle(&self, plan: &Plan) -> Result<()> {
         self.memory.change(|facts| {
@@ -135,8 +164,7 @@ impl Stack {
                 _ => {}
             }
         }
-        let ours = Service::ALL.map(|service| Component::Service(service, 1));
-        owned.extend(ours.into_iter().chain([Component::Simulators]).map(|it| (it, it.to_string())));
+        owned.extend(OURS.map(|it| (it, it.to_string())));
         for (component, name) in owned {
             if !self.is_running(component) {
                 self.memory.change(|facts| facts.reclaim_port(&name))?;
@@ -195,9 +223,8 @@ impl Stack {
         }
         task.done("every database has its newest shape");
         // Payment and shipping call the simulators; the rest know each other only through Kafka.
-        let mut started = self.start_group(&[Component::Simulators], board, guard)?;
-        let ours = Service::ALL.map(|service| Component::Service(service, 1));
-        started.extend(self.start_group(&ours, board, guard)?);
+        let mut started = self.start_group(&OURS[..1], board, guard)?;
+        started.extend(self.start_group(&OURS[1..], board, guard)?);
         Ok(started)
     }
 }

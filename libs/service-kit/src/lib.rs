@@ -35,3 +35,4 @@ mod telemetry;
 
 pub use service::{Context, Service, exit};
 pub use tasks::{ShutdownToken, Tasks};
+pub use telemetry::current_trace_headers;

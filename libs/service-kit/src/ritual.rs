@@ -39,6 +39,8 @@ impl Ritual {
             info!(tasks = ?self.tasks.running(), "running");
         }
         tokio::select! {
+            // First, or a task that ends because of the shutdown could count as one that ended early.
+            biased;
             () = self.shutdown.cancelled() => {
                 info!(drain_seconds = self.drain.as_secs(), "draining");
                 exit::OK
@@ -126,6 +128,21 @@ mod tests {
         tasks.spawn("hasty", async { Ok(()) });
         assert_eq!(ritual.perform(async { Ok(()) }).await, exit::FAILED);
         assert!(tasks.running().is_empty(), "{:?}", tasks.running());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_because_of_the_shutdown_did_not_end_early() {
+        // Both are true at once when the ritual looks; repeated, since a wrong choice would be a random one.
+        for _ in 0..50 {
+            let (ritual, tasks, shutdown) = ritual();
+            tasks.spawn("quick", async { Ok(()) });
+            let code = ritual.perform(async move {
+                shutdown.cancel();
+                tokio::task::yield_now().await;
+                Ok(())
+            });
+            assert_eq!(code.await, exit::OK);
+        }
     }
 
     #[tokio::test]

@@ -11,7 +11,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use secrecy::ExposeSecret;
-use tracing_subscriber::filter::Targets;
+use tracing::Metadata;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::filter::{FilterFn, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
@@ -21,6 +23,9 @@ use crate::logs::JsonLogs;
 
 /// How long the end of a process waits for its last spans to be taken.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What the targets of this project's spans begin with.
+const OURS: &str = "backstitch";
 
 /// What must be flushed before the process ends.
 pub(crate) struct Telemetry {
@@ -46,6 +51,7 @@ impl Telemetry {
             let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("backstitch")).with_location(false);
             layers.push(traces.with_filter(our_spans()).boxed());
         }
+        let filter = logged(filter);
         layers.push(match settings.log_format {
             LogFormat::Json => JsonLogs::new(service, std::io::stdout).with_filter(filter).boxed(),
             LogFormat::Pretty => tracing_subscriber::fmt::layer().with_filter(filter).boxed(),
@@ -66,9 +72,25 @@ impl Telemetry {
 
 /// Only spans of this project: those of HTTP clients would trace the export itself.
 fn our_spans() -> Targets {
-    ["backstitch", "sagactl"]
-        .into_iter()
-        .fold(Targets::new(), |targets, ours| targets.with_target(ours, tracing::Level::INFO))
+    Targets::new().with_target(OURS, tracing::Level::DEBUG)
+}
+
+/// Events by the setting; our spans always, since a line at any level wants the ids that they carry.
+fn logged(filter: Targets) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    let spans = our_spans();
+    filter_fn(move |metadata| {
+        let chosen = |by: &Targets| by.would_enable(metadata.target(), metadata.level());
+        chosen(&filter) || (metadata.is_span() && chosen(&spans))
+    })
+}
+
+/// What the current span's trace is carried on by: the headers `traceparent` and `tracestate`, or none without a trace.
+#[must_use]
+pub fn current_trace_headers() -> Vec<(String, String)> {
+    let mut carrier = HashMap::new();
+    let context = tracing::Span::current().context();
+    opentelemetry::global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut carrier));
+    carrier.into_iter().filter(|(_, value): &(String, String)| !value.is_empty()).collect()
 }
 
 fn provider(
@@ -132,6 +154,31 @@ mod tests {
             String::from_utf8_lossy(&bytes[..length]).into_owned()
         });
         (url, request)
+    }
+
+    #[test]
+    fn a_quiet_log_still_knows_the_span_an_error_happened_in() {
+        use tracing_subscriber::layer::SubscriberExt;
+        use tracing_subscriber::{Layer, Registry};
+
+        struct Scopes(std::sync::mpsc::Sender<Vec<&'static str>>);
+
+        impl Layer<Registry> for Scopes {
+            fn on_event(&self, event: &tracing::Event<'_>, context: tracing_subscriber::layer::Context<'_, Registry>) {
+                let scope = context.event_scope(event).into_iter().flatten();
+                self.0.send(scope.map(|span| span.name()).collect()).unwrap();
+            }
+        }
+
+        let (seen, scopes) = std::sync::mpsc::channel();
+        let layer = Scopes(seen).with_filter(super::logged("error".parse().unwrap()));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let _ours = tracing::debug_span!(target: "backstitch_processor", "decide").entered();
+            let _theirs = tracing::info_span!(target: "hyper", "poll").entered();
+            tracing::info!("all is well");
+            tracing::error!("a saga is stuck");
+        });
+        assert_eq!(scopes.into_iter().collect::<Vec<_>>(), [["decide"]]);
     }
 
     #[test]

@@ -12,12 +12,12 @@ use backstitch_service_kit::http::{Caller, Operator, Path, Problem, ProblemBody,
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::commands::envelope;
+use super::Api;
+use super::commands::{SendCommandError, envelope};
 use super::dry_run::applies;
 use super::outcome::{patience, seen};
 use super::show::known;
 use super::views::{ActRequest, Outcome, SignalRequest, WaitQuery};
-use super::Api;
 
 /// Declares the handler of one command. The same for all but the words, and utoipa reads words only from a function.
 macro_rules! act {
@@ -108,24 +108,44 @@ async fn act<T: Payload>(
 ) -> Result<Response, Problem> {
     let saga = known(api, id).await?;
     applies(api, &saga, input).await?;
-    let command = send(api, id, &saga.summary.key, saga.summary.correlation_id, caller, payload).await?;
+    let about = About { saga: id, key: &saga.summary.key, correlation_id: saga.summary.correlation_id };
+    let command = send(api, &about, caller, why(input), payload).await?;
     seen(api, id, command, patience).await
+}
+
+/// The saga a command is for.
+pub(super) struct About<'a> {
+    pub(super) saga: Uuid,
+    pub(super) key: &'a str,
+    pub(super) correlation_id: Uuid,
 }
 
 /// Sends a command; its id.
 pub(super) async fn send<T: Payload>(
     api: &Api,
-    saga: Uuid,
-    key: &str,
-    correlation_id: Uuid,
+    about: &About<'_>,
     caller: &Caller,
+    reason: Option<&str>,
     payload: &T,
 ) -> Result<Uuid, Problem> {
-    let command = envelope(saga, correlation_id, caller, payload).map_err(|error| Problem::internal(&error.into()))?;
+    let command = envelope(about.saga, about.correlation_id, caller, reason, payload);
+    let command = command.map_err(|error| Problem::internal(&error.into()))?;
     let id = command.event_id;
-    tracing::info!(saga_id = %saga, command = T::EVENT_TYPE, command_id = %id, user_id = %caller.name, "a caller's command");
-    api.commands.send(key, command).await.map_err(|error| Problem::internal(&error.into()))?;
-    Ok(id)
+    let (saga_id, user_id) = (about.saga, &caller.name);
+    tracing::info!(%saga_id, command = T::EVENT_TYPE, command_id = %id, %user_id, "a caller's command");
+    match api.commands.send(about.key, command).await {
+        Ok(()) => Ok(id),
+        Err(error @ SendCommandError::Late) => Err(Problem::unavailable("kafka_unavailable", error.to_string())),
+        Err(error) => Err(Problem::internal(&error.into())),
+    }
+}
+
+fn why(input: &Input) -> Option<&str> {
+    match input {
+        Input::Signal(Signal { by, .. }) => by.why.as_deref(),
+        // The others carry it in a field of their own.
+        _ => None,
+    }
 }
 
 fn by(caller: &Caller, why: Option<String>) -> By {

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::views::{Entry, SagaSummary};
 
-const SUMMARY: &str = "id, definition, definition_hash, key, status, reason, correlation_id, started_at, updated_at, finished_at";
+const SUMMARY: &str =
+    "id, definition, definition_hash, key, status, reason, correlation_id, started_at, updated_at, finished_at";
 
 impl FromRow<'_, PgRow> for SagaSummary {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {

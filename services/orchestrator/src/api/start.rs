@@ -8,7 +8,7 @@ use backstitch_contracts::saga::StartSaga;
 use backstitch_service_kit::http::{Body, Operator, Problem, ProblemBody, Query};
 use uuid::Uuid;
 
-use super::act::send;
+use super::act::{About, send};
 use super::outcome::{patience, seen};
 use super::views::{Outcome, StartRequest, WaitQuery};
 use super::{Api, database, query};
@@ -42,7 +42,8 @@ pub(super) async fn start(
     }
     let data = serde_json::Value::Object(request.data).to_string();
     let payload = StartSaga { definition: request.definition, key: request.key.clone(), data };
-    let command = send(&api, saga, &request.key, Uuid::now_v7(), &caller, &payload).await?;
+    let about = About { saga, key: &request.key, correlation_id: Uuid::now_v7() };
+    let command = send(&api, &about, &caller, None, &payload).await?;
     seen(&api, saga, command, patience).await
 }
 

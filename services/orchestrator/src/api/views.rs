@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// A saga in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct SagaSummary {
+pub(super) struct SagaSummary {
     /// UUIDv5 of definition and key.
     pub id: Uuid,
     /// The definition's name.
@@ -33,7 +33,7 @@ pub struct SagaSummary {
 
 /// A page of sagas, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SagaPage {
+pub(super) struct SagaPage {
     /// The sagas.
     pub sagas: Vec<SagaSummary>,
     /// Give it as `cursor` for the next page; absent on the last.
@@ -42,7 +42,7 @@ pub struct SagaPage {
 
 /// A saga with all that is known about it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Saga {
+pub(super) struct Saga {
     /// What lists show.
     #[serde(flatten)]
     pub summary: SagaSummary,
@@ -58,7 +58,7 @@ pub struct Saga {
 
 /// One entry of a saga's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Entry {
+pub(super) struct Entry {
     /// Its place, from 1.
     pub seq: i64,
     /// What: `StepRequested`, `RollbackStarted`, …
@@ -79,7 +79,7 @@ pub struct Entry {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ListQuery {
+pub(super) struct ListQuery {
     /// Only these statuses, with commas.
     pub status: Option<String>,
     /// Only this definition, by name.
@@ -98,7 +98,7 @@ pub struct ListQuery {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ShowQuery {
+pub(super) struct ShowQuery {
     /// Only entries after this place.
     pub after: Option<i64>,
     /// How many entries, 1 to 1000; 1000 if not said.
@@ -109,7 +109,7 @@ pub struct ShowQuery {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct WaitQuery {
+pub(super) struct WaitQuery {
     /// Seconds, up to 20; 5 if not said. With 0 the answer comes as soon as the command is on its topic.
     pub wait: Option<f64>,
 }
@@ -117,7 +117,7 @@ pub struct WaitQuery {
 /// A saga to start.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StartRequest {
+pub(super) struct StartRequest {
     /// The definition's name.
     pub definition: String,
     /// The business key: one saga per definition and key.
@@ -131,7 +131,7 @@ pub struct StartRequest {
 /// Why somebody changes a saga.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ActRequest {
+pub(super) struct ActRequest {
     /// For people; journaled.
     pub reason: Option<String>,
 }
@@ -139,7 +139,7 @@ pub struct ActRequest {
 /// A signal.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct SignalRequest {
+pub(super) struct SignalRequest {
     /// For people; journaled.
     pub reason: Option<String>,
     /// What it says, any JSON; becomes the waiting step's result.
@@ -148,7 +148,7 @@ pub struct SignalRequest {
 
 /// What a command led to.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Outcome {
+pub(super) struct Outcome {
     /// The saga.
     pub saga_id: Uuid,
     /// The command's own id; journal entries that it caused name it.
@@ -161,7 +161,7 @@ pub struct Outcome {
 
 /// A definition in a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DefinitionSummary {
+pub(super) struct DefinitionSummary {
     /// Names this very content.
     pub hash: String,
     /// Its name.
@@ -176,7 +176,7 @@ pub struct DefinitionSummary {
 
 /// A definition with its content.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DefinitionBody {
+pub(super) struct DefinitionBody {
     /// What lists show.
     #[serde(flatten)]
     pub summary: DefinitionSummary,

@@ -67,9 +67,9 @@ impl Cause {
     }
 }
 
-/// The id of a call, which is its idempotency key: command and try, and a number from the second call on.
+/// The id of a call, which is its idempotency key: command and try, and a number from the second call on. Fit for URLs.
 pub(crate) fn call_id(command: Uuid, attempt: u32, call: u32) -> String {
-    if call == 0 { format!("{command}/{attempt}") } else { format!("{command}/{attempt}/{call}") }
+    if call == 0 { format!("{command}-{attempt}") } else { format!("{command}-{attempt}-{call}") }
 }
 
 #[cfg(test)]
@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn derived_ids_never_change_between_releases() {
-        assert_eq!(cause(1).event_id("till", 0).to_string(), "PIN_EVENT");
-        assert_eq!(call_id(Uuid::from_u128(7), 2, 0), "00000000-0000-0000-0000-000000000007/2");
-        assert_eq!(call_id(Uuid::from_u128(7), 2, 1), "00000000-0000-0000-0000-000000000007/2/1");
+        assert_eq!(cause(1).event_id("till", 0).to_string(), "ba3ba9fe-311b-5576-9afa-a207b4a2536e");
+        assert_eq!(call_id(Uuid::from_u128(7), 2, 0), "00000000-0000-0000-0000-000000000007-2");
+        assert_eq!(call_id(Uuid::from_u128(7), 2, 1), "00000000-0000-0000-0000-000000000007-2-1");
     }
 
     #[test]

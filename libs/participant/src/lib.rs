@@ -19,6 +19,8 @@ mod record;
 mod rules;
 mod settings;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use answer::{Answer, Changes};

@@ -1,0 +1,326 @@
+//! One lane of the booking desk over a store in memory: sends inputs through load, decide, write and commit as the
+//! processor does, and tells what came out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Waker};
+
+use async_trait::async_trait;
+use backstitch_contracts::{Catalog, Decoder, Encoder, Envelope};
+use backstitch_event_store::{
+    AppendError, AppendRequest, ExpectedVersion, MemoryStore, StoredEvent, StreamId, StreamVersion,
+};
+use backstitch_messaging::{Delivery, Record, TopicPartition};
+use backstitch_processor::{Answered, Input, Job, Loading, Logic as _, Message, Rejection, Timer};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::booking::{Booking, How, Outcome, flow_stream};
+use crate::draft::Placed;
+use crate::load::Source;
+use crate::logic::Decided;
+use crate::{ParticipantLogic, Settings};
+
+const TOPIC: &str = "bookings.events";
+const SCHEMA_ID: u32 = 7;
+
+static CODEC: LazyLock<(Arc<Settings>, Decoder)> = LazyLock::new(codec);
+
+/// The flow of most stories.
+pub(crate) const FLOW: &str = "0001-flow";
+
+pub(crate) struct Desk {
+    pub(crate) store: Arc<MemoryStore>,
+    logic: ParticipantLogic<Booking>,
+    forgetful: bool,
+    offset: i64,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) timers: BTreeMap<String, Timer>,
+    /// Streams read from the store, in batches.
+    pub(crate) reads: Vec<Vec<String>>,
+    /// Everything published so far.
+    pub(crate) published: Vec<Record>,
+}
+
+/// A message to be sent to the desk.
+#[derive(Clone)]
+pub(crate) struct Letter {
+    topic: &'static str,
+    id: Uuid,
+    flow: String,
+    event_type: &'static str,
+    data: Value,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Letter {
+    pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.push((name.to_owned(), value.to_string().into_bytes()));
+        self
+    }
+
+    pub(crate) fn attempt(self, attempt: u32) -> Self {
+        self.header("saga-try", attempt)
+    }
+
+    pub(crate) fn undoing(self, forward: u128) -> Self {
+        self.header("saga-undoes", Uuid::from_u128(forward))
+    }
+
+    pub(crate) fn of(mut self, flow: &str) -> Self {
+        if let Some(field) = self.data.get_mut("flow") {
+            *field = flow.into();
+        }
+        flow.clone_into(&mut self.flow);
+        self
+    }
+}
+
+pub(crate) fn book(id: u128, seat: &str, how: How) -> Letter {
+    let data = json!({"flow": FLOW, "seat": seat, "how": how});
+    letter("bookings.commands", id, "Book", data)
+}
+
+pub(crate) fn unbook(id: u128, how: How) -> Letter {
+    letter("bookings.commands", id, "Unbook", json!({"flow": FLOW, "how": how}))
+}
+
+pub(crate) fn shout(id: u128, word: &str) -> Letter {
+    letter("street.events", id, "Shout", json!({"word": word}))
+}
+
+pub(crate) fn letter(topic: &'static str, id: u128, event_type: &'static str, data: Value) -> Letter {
+    Letter { topic, id: Uuid::from_u128(id), flow: FLOW.to_owned(), event_type, data, headers: Vec::new() }
+}
+
+impl Desk {
+    pub(crate) fn at(store: Arc<MemoryStore>, forgetful: bool) -> Self {
+        Self {
+            store,
+            logic: ParticipantLogic::new(Arc::new(Booking), Arc::clone(&CODEC.0)),
+            forgetful,
+            offset: 0,
+            now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+            jobs: Vec::new(),
+            timers: BTreeMap::new(),
+            reads: Vec::new(),
+            published: Vec::new(),
+        }
+    }
+
+    /// The same story twice: with everything in memory, and with a restart before each input.
+    pub(crate) fn each(story: impl Fn(Self)) {
+        story(Self::at(Arc::default(), false));
+        story(Self::at(Arc::default(), true));
+    }
+
+    /// What the desk publishes for a letter, as `Type detail`.
+    pub(crate) fn gets(&mut self, letter: Letter) -> Vec<String> {
+        self.try_gets(letter).unwrap()
+    }
+
+    pub(crate) fn try_gets(&mut self, letter: Letter) -> Result<Vec<String>, Rejection> {
+        let input = self.input(letter);
+        self.batch(vec![input]).remove(0)
+    }
+
+    /// What it publishes for each letter of one batch.
+    pub(crate) fn gets_at_once(&mut self, letters: Vec<Letter>) -> Vec<Result<Vec<String>, Rejection>> {
+        let inputs = letters.into_iter().map(|letter| self.input(letter)).collect();
+        self.batch(inputs)
+    }
+
+    /// The outcome of the call that was asked for last.
+    pub(crate) fn hears_back(&mut self, outcome: Outcome) -> Vec<String> {
+        let job = self.jobs.last().cloned().expect("a call was asked for");
+        self.hears_back_of(job, outcome)
+    }
+
+    pub(crate) fn hears_back_of(&mut self, job: Job, outcome: Outcome) -> Vec<String> {
+        let input = Input::Answered(Answered { job, outcome: serde_json::to_value(outcome).unwrap() });
+        self.batch(vec![input]).remove(0).unwrap()
+    }
+
+    /// The only timer's time comes.
+    pub(crate) fn wakes(&mut self) -> Vec<String> {
+        let (_, timer) = self.timers.pop_first().expect("a timer is set");
+        self.now = timer.due_at;
+        self.batch(vec![Input::Timer(timer)]).remove(0).unwrap()
+    }
+
+    pub(crate) fn input(&mut self, letter: Letter) -> Input {
+        self.offset += 1;
+        let delivery = Delivery {
+            source: TopicPartition::new(letter.topic, 0),
+            offset: self.offset,
+            timestamp_millis: None,
+            key: Some(letter.flow.clone().into_bytes()),
+            value: None,
+            headers: letter.headers,
+        };
+        let envelope = Envelope {
+            event_id: letter.id,
+            event_type: letter.event_type.to_owned(),
+            event_version: 1,
+            aggregate_id: letter.flow,
+            aggregate_type: "Flow".to_owned(),
+            occurred_at: self.now,
+            correlation_id: Uuid::from_u128(77),
+            causation_id: None,
+            user_id: Some("ada".to_owned()),
+            metadata: BTreeMap::new(),
+            data: letter.data,
+        };
+        Input::Message(Box::new(Message { topic: letter.topic.to_owned(), delivery, envelope, trace: None }))
+    }
+
+    pub(crate) fn batch(&mut self, inputs: Vec<Input>) -> Vec<Result<Vec<String>, Rejection>> {
+        if self.forgetful {
+            self.restart();
+        }
+        let inputs: Vec<&Input> = inputs.iter().collect();
+        for loading in [Loading::Optimistic, Loading::Thorough] {
+            self.load(&inputs, loading);
+            let decided: Vec<_> = inputs.iter().map(|input| self.logic.decided(input, self.now)).collect();
+            match self.store.append_now(request(self.logic.take_appended())) {
+                Ok(_) => {
+                    self.logic.committed();
+                    return decided.into_iter().map(|one| one.map(|decided| self.perform(decided))).collect();
+                }
+                Err(AppendError::Conflict { .. }) => self.logic.aborted(),
+                Err(other) => panic!("{other}"),
+            }
+        }
+        panic!("a conflict although everything was read");
+    }
+
+    /// Loads and decides without writing.
+    pub(crate) fn only_decides(&mut self, letter: Letter) -> Result<Vec<String>, Rejection> {
+        let input = self.input(letter);
+        self.load(&[&input], Loading::Optimistic);
+        let decided = self.logic.decided(&input, self.now)?.unwrap_or_default();
+        Ok(decided.records.iter().map(|record| self.read(record)).collect())
+    }
+
+    /// The batch was not written.
+    pub(crate) fn aborts(&mut self) {
+        self.logic.aborted();
+    }
+
+    fn load(&mut self, inputs: &[&Input], loading: Loading) {
+        let mut source = MemorySource { store: &self.store, reads: &mut self.reads };
+        let loaded = pin!(self.logic.load_from(inputs, loading, &mut source));
+        match loaded.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome.unwrap(),
+            Poll::Pending => panic!("a store in memory makes nobody wait"),
+        }
+    }
+
+    /// All memory is lost.
+    pub(crate) fn restart(&mut self) {
+        *self = Self {
+            offset: self.offset,
+            now: self.now,
+            jobs: std::mem::take(&mut self.jobs),
+            timers: std::mem::take(&mut self.timers),
+            reads: std::mem::take(&mut self.reads),
+            published: std::mem::take(&mut self.published),
+            ..Self::at(Arc::clone(&self.store), self.forgetful)
+        };
+    }
+
+    fn perform(&mut self, decided: Option<Decided>) -> Vec<String> {
+        let decided = decided.unwrap_or_default();
+        for (id, kind, payload) in decided.calls {
+            self.jobs.push(Job { id, kind, payload, trace: None });
+        }
+        for (id, timer) in decided.timers {
+            match timer {
+                Some((due_at, payload)) => {
+                    let mut timer = Timer::reminder(id.clone(), due_at, None);
+                    timer.payload = payload;
+                    self.timers.insert(id, timer);
+                }
+                None => drop(self.timers.remove(&id)),
+            }
+        }
+        let told = decided.records.iter().map(|record| self.read(record)).collect();
+        self.published.extend(decided.records);
+        told
+    }
+
+    fn read(&self, record: &Record) -> String {
+        let envelope = self.envelope(record);
+        let detail = envelope.data.as_object().and_then(|fields| fields.values().next()?.as_str().map(str::to_owned));
+        format!("{} {}", envelope.event_type, detail.unwrap_or_default())
+    }
+
+    pub(crate) fn envelope(&self, record: &Record) -> Envelope {
+        CODEC.1.decode(TOPIC, record.value.as_deref().unwrap()).unwrap()
+    }
+
+    /// The types of all events of a stream.
+    pub(crate) fn stream(&self, stream: &StreamId) -> Vec<String> {
+        let events = self.store.load_now(&[(stream.clone(), StreamVersion::NONE)]);
+        events.into_iter().map(|stored| stored.event.event_type).collect()
+    }
+
+    /// The types of all events of the flow's own stream.
+    pub(crate) fn history(&self) -> Vec<String> {
+        self.stream(&flow_stream(FLOW))
+    }
+}
+
+fn request(appended: Vec<Placed>) -> AppendRequest {
+    let mut streams: BTreeMap<StreamId, (StreamVersion, Vec<_>)> = BTreeMap::new();
+    for (stream, version, event) in appended {
+        let (first, events) = streams.entry(stream).or_insert((version, Vec::new()));
+        assert_eq!(version, StreamVersion(first.0 + events.len() as u64), "versions follow one another");
+        events.push(event);
+    }
+    streams.into_iter().fold(AppendRequest::new(), |request, (stream, (first, events))| {
+        request.write(stream, ExpectedVersion::Exact(StreamVersion(first.0 - 1)), events)
+    })
+}
+
+// The envelope of any topic of ours around three events of the desk's.
+fn codec() -> (Arc<Settings>, Decoder) {
+    let catalog = Catalog::embedded().unwrap();
+    let schema = catalog.topic("inventory.events").unwrap().schema.as_ref().unwrap();
+    let mut schema: Value = serde_json::from_str(schema).unwrap();
+    let event = |name: &str, field: &str| json!({"type": "record", "name": name, "fields": [{"name": field, "type": "string"}]});
+    let fields = schema["fields"].as_array_mut().unwrap();
+    let data = fields.iter_mut().find(|field| field["name"] == "data").unwrap();
+    data["type"] = json!([event("Booked", "seat"), event("BookingFailed", "reason"), event("Unbooked", "seat")]);
+    let decoder = Decoder::new(&catalog).unwrap();
+    decoder.learn(SCHEMA_ID, &schema.to_string()).unwrap();
+    let encoder = Encoder::new(&schema.to_string(), SCHEMA_ID).unwrap();
+    (Arc::new(Settings::new("booking", TOPIC, encoder)), decoder)
+}
+
+struct MemorySource<'a> {
+    store: &'a MemoryStore,
+    reads: &'a mut Vec<Vec<String>>,
+}
+
+#[async_trait]
+impl Source for MemorySource<'_> {
+    async fn load(&mut self, streams: &[(StreamId, StreamVersion)]) -> Result<Vec<StoredEvent>, sqlx::Error> {
+        self.reads.push(streams.iter().map(|(stream, after)| format!("{stream} after {after}")).collect());
+        Ok(self.store.load_now(streams))
+    }
+
+    async fn lock(
+        &mut self,
+        streams: &BTreeSet<StreamId>,
+        _may_be_missing: bool,
+    ) -> Result<BTreeMap<StreamId, StreamVersion>, sqlx::Error> {
+        let all: Vec<_> = streams.iter().map(|stream| (stream.clone(), StreamVersion::NONE)).collect();
+        let mut heads: BTreeMap<_, _> = all.iter().cloned().collect();
+        heads.extend(self.store.load_now(&all).into_iter().map(|stored| (stored.stream, stored.version)));
+        Ok(heads)
+    }
+}

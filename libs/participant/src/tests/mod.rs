@@ -1,0 +1,11 @@
+//! The contract of participants, told as stories of a booking desk: shown once, for every service.
+
+mod answers;
+mod booking;
+mod calls;
+mod desk;
+mod failures;
+mod heard;
+mod seats;
+mod undoing;
+mod walk;

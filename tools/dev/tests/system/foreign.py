@@ -20,7 +20,8 @@ topic, kind, key, data = sys.argv[1:]
 with urllib.request.urlopen(f"{os.environ['SCHEMA_REGISTRY_URL']}/subjects/{topic}-value/versions/latest") as answer:
     registered = json.load(answer)
 schema = fastavro.parse_schema(json.loads(registered["schema"]))
-namespace = schema["name"].rpartition(".")[0]
+union = next(field["type"] for field in schema["fields"] if field["name"] == "data")
+record = next(member["name"] for member in union if member["name"].rpartition(".")[2] == kind)
 
 envelope = {
     "event_id": str(uuid.uuid4()),
@@ -33,7 +34,7 @@ envelope = {
     "causation_id": None,
     "user_id": None,
     "metadata": {"source": "a python program"},
-    "data": (f"{namespace}.{kind}", json.loads(data)),
+    "data": (record, json.loads(data)),
 }
 value = io.BytesIO()
 value.write(struct.pack(">bI", 0, registered["id"]))

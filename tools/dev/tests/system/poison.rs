@@ -1,14 +1,14 @@
 //! Rubbish on every topic: set aside with its reason and its bytes as they came, while everything behind it goes on.
 
 use anyhow::Result;
-use backstitch_contracts::headers;
+use backstitch_contracts::{Encoder, headers};
 use backstitch_messaging::{Delivery, Record};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::orders::Wish;
 use crate::system::{System, system};
-use crate::wire::{Wire, envelope, with_word};
+use crate::wire::{Wire, envelope};
 
 const COMMANDS: [&str; 5] =
     ["orders.commands", "inventory.commands", "payments.commands", "shipping.commands", "saga.commands"];
@@ -92,20 +92,21 @@ fn a_schema_that_the_registry_does_not_have_is_set_aside_on_every_topic_and_the_
     buried_everywhere(b"\x00\x7f\xff\xff\xf0rubbish", "unknown-schema")
 }
 
-/// A real command of each topic, and a word of the same length that nobody knows.
+/// A command that is in a stranger's schema and in none of ours: one of ours under another name.
 fn unknown_command(wire: &Wire, topic: &str) -> Result<Vec<u8>> {
     let order = Uuid::new_v4();
-    let (known, unknown, data) = match topic {
-        "orders.commands" => ("CancelOrder", "CanselOrder", json!({ "order_id": order, "reason": "none" })),
-        "inventory.commands" => {
-            ("ReleaseInventory", "RelaeseInventory", json!({ "order_id": order, "reason": "none" }))
-        }
-        "payments.commands" => ("RefundPayment", "RefundPaymant", json!({ "order_id": order, "reason": "none" })),
-        "shipping.commands" => ("CancelShipment", "CancelShepment", json!({ "order_id": order, "reason": "none" })),
-        _ => ("StartSaga", "StartSage", json!({ "definition": "d", "key": "k", "data": "{}" })),
+    let (known, data) = match topic {
+        "orders.commands" => ("CancelOrder", json!({ "order_id": order, "reason": "none" })),
+        "inventory.commands" => ("ReleaseInventory", json!({ "order_id": order, "reason": "none" })),
+        "payments.commands" => ("RefundPayment", json!({ "order_id": order, "reason": "none" })),
+        "shipping.commands" => ("CancelShipment", json!({ "order_id": order, "reason": "none" })),
+        _ => ("StartSaga", json!({ "definition": "d", "key": "k", "data": "{}" })),
     };
-    let record = wire.record(topic, "unused", &envelope(known, &order.to_string(), data))?;
-    with_word(record.value.as_deref().unwrap_or_default(), known, unknown)
+    let unknown = format!("Frobnicate{known}");
+    let (_, ours) = wire.schema_of(topic)?;
+    let theirs = ours.replace(&format!("\"{known}\""), &format!("\"{unknown}\""));
+    let id = wire.register(&format!("stranger-{topic}-value"), &theirs)?;
+    Ok(Encoder::new(&theirs, id)?.encode(&envelope(&unknown, &order.to_string(), data))?)
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use backstitch_contracts::{Encoder, Envelope};
 use backstitch_messaging::{Delivery, Publisher, Record};
 use backstitch_messaging_kafka::{KafkaPublisher, KafkaSettings, ReadFrom, ReadUntil, TopicReader, partition_counts};
@@ -126,14 +126,4 @@ pub(crate) fn envelope(kind: &str, aggregate: &str, data: Value) -> Envelope {
         metadata: [("source".to_owned(), "a-stranger".to_owned())].into(),
         data,
     }
-}
-
-/// The same bytes with another word of the same length in them.
-pub(crate) fn with_word(bytes: &[u8], word: &str, other: &str) -> Result<Vec<u8>> {
-    ensure!(word.len() == other.len(), "`{word}` and `{other}` differ in length");
-    let at = bytes.windows(word.len()).position(|window| window == word.as_bytes());
-    let at = at.with_context(|| format!("the bytes do not hold `{word}`"))?;
-    let mut changed = bytes.to_vec();
-    changed[at..at + word.len()].copy_from_slice(other.as_bytes());
-    Ok(changed)
 }

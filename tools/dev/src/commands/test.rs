@@ -42,7 +42,10 @@ pub fn run(fast: bool) -> Result<()> {
 impl Run {
     fn all(&mut self, fast: bool) -> Result<()> {
         self.cargo("the code is formatted", &["fmt", "--all", "--check"])?;
-        self.cargo("no lint is broken", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+        self.cargo(
+            "no lint is broken",
+            &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
+        )?;
         self.cargo("all tests that need no stack", &["test", "--workspace"])?;
         self.stage("dependencies keep the rules", "cargo deny check", dependencies)?;
         if fast {
@@ -71,7 +74,7 @@ impl Run {
             Ok(Outcome::Passed)
         })?;
         let arguments = system_tests()?;
-        let rerun = format!("cargo {}", arguments.join(" "));
+        let rerun = format!("cargo xtask up && source target/stack/env && cargo {}", arguments.join(" "));
         self.stage("the system on the real stack", &rerun, || {
             let status = cargo().args(&arguments).envs(stack.env()?).env("BACKSTITCH_STACK_DIR", &dir).status()?;
             ensure!(status.success(), "a system test failed; logs: {dir}/logs");

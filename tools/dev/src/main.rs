@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use backstitch_dev::commands::{down, logs, restart, status, test, up};
+use backstitch_dev::commands::{demo, down, logs, restart, status, test, up};
 use backstitch_dev::stack::{Stack, guard, workspace};
 use clap::{Parser, Subcommand};
 
@@ -25,6 +25,8 @@ struct Options {
 enum Command {
     /// Start Kafka, registry, Postgres and the services, and leave them running
     Up(up::Options),
+    /// Show it: orders of every kind on the real stack
+    Demo(demo::Options),
     /// Stop everything
     Down {
         /// Remove data, logs and secrets too
@@ -76,6 +78,7 @@ fn run(options: Options) -> Result<bool> {
     };
     match options.command {
         Command::Up(plan) => up::run(&dir, &plan)?,
+        Command::Demo(options) => return demo::run(&dir, &options),
         Command::Down { wipe } => down::run(&dir, wipe)?,
         Command::Restart { names } => restart::run(&dir, &names)?,
         Command::Status => return status::run(&dir),

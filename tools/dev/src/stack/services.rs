@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::demo;
+
 use super::component::{Component, Service};
 use super::layout::workspace;
 use super::process::Launch;
@@ -41,7 +43,7 @@ impl Profile {
 /// # Errors
 /// When they do not compile.
 pub(super) fn build(profile: Profile, components: &[Component]) -> Result<()> {
-    let mut packages = vec![contracts::PACKAGE.to_owned()];
+    let mut packages = vec![contracts::PACKAGE.to_owned(), demo::PACKAGE.to_owned()];
     packages.extend(components.iter().filter_map(|component| package(*component)));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace()).args(["build", "--bins"]).stdin(Stdio::null());
@@ -58,7 +60,7 @@ pub(super) fn build(profile: Profile, components: &[Component]) -> Result<()> {
 
 /// Where a built program lies.
 #[must_use]
-pub(super) fn binary(profile: Profile, name: &str) -> PathBuf {
+pub fn program(profile: Profile, name: &str) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |dir| workspace().join(dir));
     target.join(profile.folder()).join(name)
@@ -77,7 +79,7 @@ pub(super) fn package(component: Component) -> Option<String> {
 /// How to start one of our processes.
 pub(super) fn launch(stack: &Stack, component: Component) -> Result<Launch> {
     let Some(package) = package(component) else { bail!("{component} is none of our programs") };
-    let mut launch = Launch::new(binary(stack.profile(), &package), workspace());
+    let mut launch = Launch::new(program(stack.profile(), &package), workspace());
     match component {
         Component::Service(service, _) => launch.env = settings(stack, service, component)?,
         _ => {

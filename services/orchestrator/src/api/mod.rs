@@ -10,7 +10,8 @@ mod outcome;
 mod query;
 mod show;
 mod start;
-#[cfg(all(test, feature = "system"))]
+#[cfg(test)]
+#[cfg(feature = "system")]
 mod tests;
 mod views;
 

@@ -36,7 +36,7 @@ pub(super) async fn seen(api: &Api, saga: Uuid, command: Uuid, patience: Duratio
         return Err(Problem::conflict("command_refused", reason).with("status", status));
     }
     let code = if entries.is_empty() { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((code, Json(Outcome { saga_id: saga, command_id: command, status, entries })).into_response())
+    Ok((code, Json(Outcome { saga_id: saga, command_id: Some(command), status, entries })).into_response())
 }
 
 fn is_refusal(entry: &Entry) -> bool {

@@ -37,7 +37,7 @@ pub(super) async fn start(
     }
     let saga = definition.saga_id(&request.key).as_uuid();
     if let Some(status) = query::status(&api.db, saga).await.map_err(database)? {
-        let outcome = Outcome { saga_id: saga, command_id: saga, status: Some(status), entries: Vec::new() };
+        let outcome = Outcome { saga_id: saga, command_id: None, status: Some(status), entries: Vec::new() };
         return Ok((StatusCode::OK, Json(outcome)).into_response());
     }
     let data = serde_json::Value::Object(request.data).to_string();

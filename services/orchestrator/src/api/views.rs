@@ -151,8 +151,8 @@ pub(super) struct SignalRequest {
 pub(super) struct Outcome {
     /// The saga.
     pub saga_id: Uuid,
-    /// The command's own id; journal entries that it caused name it.
-    pub command_id: Uuid,
+    /// The command's own id, which the journal entries that it caused name; absent if none was needed.
+    pub command_id: Option<Uuid>,
     /// The saga's status by now; absent if it has not started yet.
     pub status: Option<String>,
     /// What the command led to at once; empty if nothing was seen yet.

@@ -94,6 +94,12 @@ impl KafkaInbox {
     pub fn since_polled(&self) -> Duration {
         self.membership.since_polled()
     }
+
+    /// How many records the membership was given although it reads nothing. Anything but 0 is a defect.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.membership.strays()
+    }
 }
 
 #[async_trait]

@@ -1,7 +1,7 @@
 //! What every broker must do, in words of the processor that relies on it. One suite over the in-memory and the real
 //! broker, so that tests on the former mean something for the latter.
 
-mod member;
+pub(crate) mod member;
 pub(crate) mod ownership;
 pub(crate) mod publishing;
 pub(crate) mod reading;

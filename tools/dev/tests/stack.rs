@@ -3,6 +3,10 @@
 //! Separate from the tests of the system, because those trust what is shown here.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use backstitch_dev::progress::Board;
 use backstitch_dev::stack::{Component, Plan, Profile, Stack, workspace};
@@ -89,4 +93,36 @@ fn a_frozen_server_answers_nothing_until_it_is_thawed() {
     assert!(own.0.probe(Component::Registry).is_err());
     own.0.thaw("registry").unwrap();
     own.0.wait_ready("registry").unwrap();
+}
+
+#[test]
+fn a_command_that_is_killed_leaves_nothing_running() {
+    let own = Own::new("killed-command");
+    // A server that never becomes ready, so that the command cannot end before it is killed.
+    let folder = own.0.layout().data("programs");
+    fs::create_dir_all(&folder).unwrap();
+    let program = folder.join("prometheus");
+    fs::write(&program, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+
+    let mut up = Command::new(env!("CARGO_BIN_EXE_backstitch-dev"))
+        .args(["up", "--only", "postgres", "--with", "prometheus", "--dir"])
+        .arg(own.0.layout().root())
+        .env("PATH", path)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("both are started", || own.0.running() == [Component::Postgres, Component::Prometheus]);
+    up.kill().unwrap();
+    up.wait().unwrap();
+    until("nothing runs any more", || own.0.running().is_empty());
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::yield_now();
+    }
 }

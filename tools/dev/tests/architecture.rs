@@ -8,7 +8,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// Lowest row first. A crate may know those of lower rows, none of its own.
-const ROWS: [&[&str]; 6] = [
+const ROWS: [&[&str]; 7] = [
     &["backstitch-domain"],
     &["backstitch-saga", "backstitch-contracts"],
     &["backstitch-event-store", "backstitch-messaging"],
@@ -21,6 +21,7 @@ const ROWS: [&[&str]; 6] = [
         "backstitch-service-kit",
     ],
     &["backstitch-participant", "backstitch-wiring"],
+    &["backstitch-participant-http"],
     &[
         "backstitch-order",
         "backstitch-inventory",
@@ -28,6 +29,7 @@ const ROWS: [&[&str]; 6] = [
         "backstitch-shipping",
         "backstitch-orchestrator",
         "sagactl",
+        "backstitch-demo",
         "backstitch-simulators",
         "backstitch-dev",
     ],

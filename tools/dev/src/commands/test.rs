@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::commands::demo;
 use crate::progress::Board;
 use crate::stack::guard::Guard;
 use crate::stack::{Plan, Stack, workspace};
@@ -71,6 +72,14 @@ impl Run {
         let dir = stack.layout().root().display().to_string();
         self.stage("the stack comes up", "cargo xtask up", || {
             stack.up(&Plan::default(), &Board::new(), None)?;
+            Ok(Outcome::Passed)
+        })?;
+        // Before the system tests: it adds up everything in the databases, and theirs are other sums.
+        self.stage("every order of the demo ends as it must", "cargo xtask demo --orders 60 --json", || {
+            ensure!(
+                demo::show(stack, &demo::Options::for_test(60))?,
+                "an order did not end as it must; logs: {dir}/logs"
+            );
             Ok(Outcome::Passed)
         })?;
         let arguments = system_tests()?;

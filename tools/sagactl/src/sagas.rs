@@ -99,23 +99,30 @@ fn card(saga: &Value) -> String {
 /// A timeline's entry as a row: place, time, what, step, what about it, who.
 pub(crate) fn entry_row(entry: &Value) -> [String; 6] {
     let data = &entry["data"];
-    let about = ["reason", "event_type", "command", "command_type", "cause"].into_iter().map(|name| &data[name]);
-    let about = about.map(cause_or_text).find(|text| !text.is_empty()).unwrap_or_default();
     [
         text(&entry["seq"]),
         short_time(&text(&entry["at"])),
         text(&entry["kind"]),
         text(&data["step"]),
-        about,
+        about(data),
         text(&entry["user_id"]),
     ]
 }
 
-fn cause_or_text(value: &Value) -> String {
-    match value {
-        Value::Object(_) => value["because"].as_str().unwrap_or_default().to_owned(),
-        other => text(other),
-    }
+/// What is worth a column: why, or what was answered, or which attempt it is.
+fn about(data: &Value) -> String {
+    let cause = &data["cause"];
+    let attempt = data["attempt"].as_u64().filter(|attempt| *attempt > 1);
+    let told = [
+        text(&data["reason"]),
+        text(&cause["reason"]),
+        text(&cause["by"]["why"]),
+        text(&cause["because"]).replace('_', " "),
+        text(&data["by"]["why"]),
+        text(&data["event_type"]),
+        attempt.map(|attempt| format!("attempt {attempt}")).unwrap_or_default(),
+    ];
+    told.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 /// A JSON value as a cell.
@@ -161,5 +168,35 @@ pub(crate) async fn resolve(
                 format!("several sagas have the key `{named}` ({names}); name one with --definition"),
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{about, short_time};
+
+    #[test]
+    fn a_timeline_says_why() {
+        let cases = [
+            (json!({ "reason": "no reply", "event_type": "x" }), "no reply"),
+            (json!({ "cause": { "because": "refused", "reason": "out of stock" } }), "out of stock"),
+            (json!({ "cause": { "because": "cancelled", "by": { "who": "ann", "why": "a double" } } }), "a double"),
+            (json!({ "cause": { "because": "deadline_passed" } }), "deadline passed"),
+            (json!({ "by": { "who": "ann", "why": "have a look" } }), "have a look"),
+            (json!({ "event_type": "InventoryReserved" }), "InventoryReserved"),
+            (json!({ "attempt": 2 }), "attempt 2"),
+            (json!({ "attempt": 1 }), ""),
+        ];
+        for (data, told) in cases {
+            assert_eq!(about(&data), told, "{data}");
+        }
+    }
+
+    #[test]
+    fn times_are_short_and_what_is_none_stays() {
+        assert_eq!(short_time("2026-01-31T12:00:00.123456Z"), "01-31 12:00:00.123");
+        assert_eq!(short_time("yesterday"), "yesterday");
     }
 }

@@ -20,8 +20,8 @@ pub(super) async fn applies(api: &Api, saga: &SagaWithState, input: &Input) -> R
 }
 
 fn not_now(saga: &SagaWithState, input: &Input) -> Problem {
-    let (status, kind) = (&saga.summary.status, input.kind());
-    let detail = format!("the saga is {status}; {kind} does nothing in that state");
+    let (status, kind) = (&saga.summary.status, input.kind().to_lowercase());
+    let detail = format!("the saga is {}; {kind} does nothing in that state", status.replace('_', " "));
     Problem::conflict("state_conflict", detail).with("status", status.clone())
 }
 

@@ -10,7 +10,7 @@ use backstitch_messaging::{LaneId, Publisher, Record};
 use backstitch_messaging_kafka::registry::{FindError, Registry};
 use backstitch_messaging_kafka::{InboxPlan, KafkaInbox, KafkaPublisher};
 use backstitch_processor::{Caller, Logic, Ports, Processor};
-use backstitch_service_kit::{Context, database};
+use backstitch_service_kit::{Context, current_trace_headers, database};
 use sqlx::PgPool;
 
 use crate::settings::Shared;
@@ -115,11 +115,14 @@ impl Wires {
         Ok(())
     }
 
-    /// Publishes one record and waits until it is durable.
+    /// Publishes one record, on the current span's trace, and waits until it is durable.
     ///
     /// # Errors
     /// If it is refused, or not durable in time.
-    pub async fn publish(&self, record: Record, patience: Duration) -> anyhow::Result<()> {
+    pub async fn publish(&self, mut record: Record, patience: Duration) -> anyhow::Result<()> {
+        for (name, value) in current_trace_headers() {
+            record = record.header(name, value);
+        }
         let receipt = self.publisher.publish(vec![record]).await?;
         match tokio::time::timeout(patience, receipt).await {
             Ok(Ok(outcome)) => Ok(outcome?),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use backstitch_dev::commands::{demo, down, logs, restart, status, test, up};
+use backstitch_dev::commands::{bench, demo, down, logs, restart, status, test, up};
 use backstitch_dev::stack::{Stack, guard, workspace};
 use clap::{Parser, Subcommand};
 
@@ -27,6 +27,9 @@ enum Command {
     Up(up::Options),
     /// Show it: orders of every kind on the real stack
     Demo(demo::Options),
+    /// Measure, on an optimised stack beside the usual one
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Stop everything
     Down {
         /// Remove data, logs and secrets too
@@ -79,6 +82,7 @@ fn run(options: Options) -> Result<bool> {
     match options.command {
         Command::Up(plan) => up::run(&dir, &plan)?,
         Command::Demo(options) => return demo::run(&dir, &options),
+        Command::Bench(bench) => bench::run(&dir.with_file_name("bench-stack"), &bench)?,
         Command::Down { wipe } => down::run(&dir, wipe)?,
         Command::Restart { names } => restart::run(&dir, &names)?,
         Command::Status => return status::run(&dir),

@@ -2,6 +2,7 @@
 //!
 //! Separate from the stack, because commands talk to people and the stack does not.
 
+pub mod bench;
 pub mod demo;
 pub mod down;
 pub mod logs;

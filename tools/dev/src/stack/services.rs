@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::commands::demo;
+use crate::commands::{bench, demo};
 
 use super::component::{Component, Service};
 use super::layout::workspace;
@@ -43,7 +43,7 @@ impl Profile {
 /// # Errors
 /// When they do not compile.
 pub(super) fn build(profile: Profile, components: &[Component]) -> Result<()> {
-    let mut packages = vec![contracts::PACKAGE.to_owned(), demo::PACKAGE.to_owned()];
+    let mut packages = [contracts::PACKAGE, demo::PACKAGE, bench::PACKAGE].map(str::to_owned).to_vec();
     packages.extend(components.iter().filter_map(|component| package(*component)));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace()).args(["build", "--bins"]).stdin(Stdio::null());

@@ -25,8 +25,8 @@ mod time;
 pub use cause::{By, Cause};
 pub use decide::decide;
 pub use definition::{
-    Definition, DefinitionBuilder, DefinitionError, DefinitionSpec, Problem, StartMatch, StartedBy, StepBuilder,
-    Trigger, compensate, event as expected_event,
+    Definition, DefinitionBuilder, DefinitionError, DefinitionSpec, Problem, StartError, StartMatch, StartedBy,
+    StepBuilder, Trigger, compensate, event as expected_event,
 };
 pub use effect::{Command, Effect, Emission, react};
 pub use event::{Event, Fact, JournalError, KINDS, Request, SagaStarted};

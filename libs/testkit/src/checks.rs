@@ -42,6 +42,7 @@ fn problem(story: &Story) -> Option<String> {
         .or_else(|| compensates_only_what_may_have_happened(&story.journal))
         .or_else(|| nothing_after_the_pivot_is_undone(definition, &story.journal))
         .or_else(|| everything_done_is_undone(story))
+        .or_else(|| undone_in_reverse(definition, &story.journal))
 }
 
 fn ids_are_one_per_step_and_direction(story: &Story) -> Option<String> {
@@ -119,6 +120,30 @@ fn nothing_after_the_pivot_is_undone(definition: &Definition, journal: &[Event])
         match &event.fact {
             Fact::StepSucceeded { step, .. } if definition.is_pivot_step(step) => passed = true,
             Fact::RollbackStarted { .. } if passed => return Some("rolled back after the pivot".to_owned()),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Steps are undone in reverse order of completion, step 0 last; unless the definition lets a group do otherwise.
+fn undone_in_reverse(definition: &Definition, journal: &[Event]) -> Option<String> {
+    if definition.to_canonical_json().contains(r#""roll_back":"together""#) {
+        return None;
+    }
+    let mut done = vec![StepName::start()];
+    let mut last = usize::MAX;
+    for event in journal {
+        match &event.fact {
+            Fact::StepSucceeded { step, .. } => done.push(step.clone()),
+            Fact::CompensationRequested(request) if request.attempt == 1 => {
+                // What never answered comes first, so it has no place among the completed.
+                let place = done.iter().position(|step| *step == request.step).unwrap_or(usize::MAX);
+                if place > last {
+                    return Some(format!("{} is undone after what was done before it", request.step));
+                }
+                last = place;
+            }
             _ => {}
         }
     }

@@ -176,7 +176,8 @@ fn repeat(story: &mut Story) {
     let asked_again = story.journal.iter().any(|event| event.kind() == "SagaUnstuck");
     assert!(
         asked_again || story.journal.len() == before,
-        "a repetition had an effect:\n{}",
+        "a repetition had an effect at entry {}:\n{}",
+        before + 1,
         checks::journal_text(&story.journal)
     );
 }

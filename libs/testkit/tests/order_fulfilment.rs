@@ -544,6 +544,17 @@ fn a_choreographed_order_starts_no_saga() {
 }
 
 #[test]
+fn an_order_without_its_key_is_a_fault_and_not_passed_over() {
+    let specimen = order_fulfilment();
+    let nameless = serde_json::json!({ "total_amount": 1 });
+    let error = specimen.definition().start_of("orders.events", "OrderPlaced", &nameless).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot tell which saga of `order-fulfilment` this `OrderPlaced` starts: `event.order_id` could not be evaluated: it is not there"
+    );
+}
+
+#[test]
 fn the_order_saga_touches_exactly_these_topics() {
     let specimen = order_fulfilment();
     let definition = specimen.definition();

@@ -7,8 +7,9 @@ use super::draft::Draft;
 use super::matching::{Meaning, Verdict, meaning, verdict};
 use super::{ask, forward, reply, rollback};
 use crate::cause::By;
+use crate::definition::plan::Ask;
 use crate::event::Fact;
-use crate::ids::Direction;
+use crate::ids::{Direction, StepName};
 use crate::input::Reply;
 use crate::state::{Paused, State, Stuck, Waiting};
 
@@ -18,9 +19,10 @@ pub(super) const REPLIES_MAX: usize = 32;
 /// Keeps a reply that means something until the saga goes on.
 pub(super) fn hear_paused(draft: &mut Draft<'_>, paused: &Paused, reply: &Reply) {
     match meaning(draft, reply) {
+        Meaning::Answer { step, ask } if says(draft, &step, ask, reply) == Some(Verdict::Nothing) => {}
         Meaning::Nothing => {}
         Meaning::Answer { .. } | Meaning::Undone { .. } | Meaning::Arrival { .. } => {
-            keep(draft, &paused.replies, reply);
+            keep(draft, &paused.replies, reply)
         }
     }
 }
@@ -28,19 +30,25 @@ pub(super) fn hear_paused(draft: &mut Draft<'_>, paused: &Paused, reply: &Reply)
 /// A late yes to the step that is stuck sets the saga free; other replies are kept.
 pub(super) fn hear_stuck(draft: &mut Draft<'_>, stuck: &Stuck, reply: &Reply) {
     match meaning(draft, reply) {
-        Meaning::Answer { step, ask } if step == stuck.step => {
-            let open = draft.find_open(&step);
-            let says = open.map(|open| verdict(draft, open, ask, reply));
-            if let Some(Ok(Verdict::Done)) = says {
+        Meaning::Answer { step, ask } => match says(draft, &step, ask, reply) {
+            Some(Verdict::Done) if step == stuck.step => {
                 draft.causation = Some(reply.event_id);
                 draft.push(Fact::SagaUnstuck { by: None });
                 reply::done(draft, &step, reply);
                 go_on(draft, &stuck.replies);
             }
-        }
+            Some(Verdict::Nothing) => {}
+            _ if step == stuck.step => {}
+            _ => keep(draft, &stuck.replies, reply),
+        },
         Meaning::Nothing => {}
-        Meaning::Answer { .. } | Meaning::Undone { .. } | Meaning::Arrival { .. } => keep(draft, &stuck.replies, reply),
+        Meaning::Undone { .. } | Meaning::Arrival { .. } => keep(draft, &stuck.replies, reply),
     }
+}
+
+/// What an answer says; nothing is known when its condition cannot be evaluated.
+fn says(draft: &Draft<'_>, step: &StepName, ask: &Ask, reply: &Reply) -> Option<Verdict> {
+    verdict(draft, draft.find_open(step)?, ask, reply).ok()
 }
 
 fn keep(draft: &mut Draft<'_>, kept: &[Reply], reply: &Reply) {

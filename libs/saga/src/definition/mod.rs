@@ -22,7 +22,7 @@ use std::time::Duration;
 
 pub use builder::{Compensation, DefinitionBuilder, ExpectedEvent, StepBuilder, Trigger, compensate, event};
 pub use problem::{DefinitionError, Problem};
-pub use routing::{ExpectedAnswers, StartMatch};
+pub use routing::{ExpectedAnswers, StartError, StartMatch};
 pub use spec::DefinitionSpec;
 
 use crate::ids::{START_STEP, SagaId, StepName};

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::plan::{Action, Ask, EventMatch, Rollback, WaitSource};
 use super::{Definition, StartedBy};
-use crate::expression::{Expression, Facts};
+use crate::expression::{EvaluationError, Expression, Facts};
 use crate::ids::{Direction, StepName};
 
 /// A saga that an event starts.
@@ -18,6 +18,18 @@ pub struct StartMatch {
     pub key: String,
     /// What becomes `saga.data`.
     pub data: Value,
+}
+
+/// Why it cannot be told whether, or as which saga, an event starts one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot tell which saga of `{definition}` this `{event_type}` starts: {reason}")]
+pub struct StartError {
+    /// The definition's name.
+    pub definition: String,
+    /// The event's type.
+    pub event_type: String,
+    /// What could not be evaluated, and why.
+    pub reason: String,
 }
 
 /// The answers a command expects, by name.
@@ -86,15 +98,31 @@ impl Definition {
         self.is_pivot(step)
     }
 
-    /// The saga that this event starts, if it starts one. A condition or key that cannot be evaluated starts none.
+    /// The saga that this event starts, if it starts one. A condition or key that cannot be evaluated starts none;
+    /// [`Definition::start_of`] says so instead.
     pub fn starts_with(&self, topic: &str, event_type: &str, event: &Value) -> Option<StartMatch> {
+        self.start_of(topic, event_type, event).ok().flatten()
+    }
+
+    /// The saga that this event starts, if it starts one.
+    ///
+    /// # Errors
+    /// [`StartError`] when the event is one that starts sagas, and whether it does or which one cannot be told.
+    pub fn start_of(&self, topic: &str, event_type: &str, event: &Value) -> Result<Option<StartMatch>, StartError> {
         let facts = Facts { event: Some(event), ..Facts::default() };
-        let mut triggers = self.triggers.iter().filter(|t| t.topic == topic && t.event == event_type);
-        triggers.find_map(|trigger| {
-            let wanted = trigger.when.as_ref().is_none_or(|when| when.holds(&facts).unwrap_or(false));
-            let key = trigger.key.key(&facts).ok()?;
-            wanted.then(|| StartMatch { key, data: event.clone() })
-        })
+        let error = |source: EvaluationError| StartError {
+            definition: self.name().to_owned(),
+            event_type: event_type.to_owned(),
+            reason: source.to_string(),
+        };
+        for trigger in self.triggers.iter().filter(|t| t.topic == topic && t.event == event_type) {
+            let wanted = trigger.when.as_ref().map_or(Ok(true), |when| when.holds(&facts)).map_err(error)?;
+            if wanted {
+                let key = trigger.key.key(&facts).map_err(error)?;
+                return Ok(Some(StartMatch { key, data: event.clone() }));
+            }
+        }
+        Ok(None)
     }
 
     /// Topics and types of the events that start a saga.

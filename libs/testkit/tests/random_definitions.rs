@@ -1,0 +1,118 @@
+//! Definitions nobody would write keep the laws too.
+
+use std::time::Duration;
+
+use backstitch_saga::{Definition, StepBuilder, compensate};
+use backstitch_testkit::{Specimen, Walk, wander};
+use proptest::collection::vec;
+use proptest::prelude::{BoxedStrategy, Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
+
+/// The shape of a step, without its name.
+#[derive(Clone, Debug)]
+enum Shape {
+    Command { compensated: bool, attempts: u32, needed: bool },
+    Delay,
+    Wait { timeout: bool, go_on: bool },
+    Emit,
+    Group { branches: Vec<Vec<Shape>>, together: bool },
+}
+
+fn single() -> BoxedStrategy<Shape> {
+    let command = (any::<bool>(), 1..4_u32, any::<bool>()).prop_map(|(compensated, attempts, needed)| Shape::Command {
+        compensated,
+        attempts,
+        needed,
+    });
+    let wait = (any::<bool>(), any::<bool>()).prop_map(|(timeout, go_on)| Shape::Wait { timeout, go_on });
+    prop_oneof![5 => command, 1 => Just(Shape::Delay), 1 => wait, 1 => Just(Shape::Emit)].boxed()
+}
+
+fn shapes() -> impl Strategy<Value = Vec<Shape>> {
+    let nested = single().prop_recursive(2, 8, 3, |inner| {
+        (vec(vec(inner, 1..3), 2..4), any::<bool>())
+            .prop_map(|(branches, together)| Shape::Group { branches, together })
+    });
+    vec(nested, 1..5)
+}
+
+/// Names steps as it goes, and forgets compensations after the pivot, where the language forbids them.
+struct Writer {
+    count: usize,
+    pivot_at: Option<usize>,
+    pivot_passed: bool,
+}
+
+impl Writer {
+    fn step(&mut self, shape: &Shape, in_group: bool) -> StepBuilder {
+        if let Shape::Group { branches, together } = shape {
+            let branches: Vec<Vec<StepBuilder>> =
+                branches.iter().map(|branch| branch.iter().map(|shape| self.step(shape, true)).collect()).collect();
+            let group = StepBuilder::parallel(branches);
+            return if *together { group.roll_back_together() } else { group };
+        }
+        self.count += 1;
+        let name = format!("step-{}", self.count);
+        match shape {
+            Shape::Command { compensated, attempts, needed } => {
+                let command = self.command(&name, *compensated, in_group).attempts_max(*attempts);
+                if *needed { command } else { command.when("saga.data.all") }
+            }
+            Shape::Delay => StepBuilder::delay(&name, Duration::from_secs(5)),
+            Shape::Wait { timeout: false, .. } => StepBuilder::wait_for_signal(&name, &name),
+            Shape::Wait { go_on, .. } => {
+                let wait = StepBuilder::wait_for_signal(&name, &name).timeout(Duration::from_mins(1));
+                if *go_on || self.pivot_passed { wait.go_on_after_timeout() } else { wait }
+            }
+            Shape::Emit => StepBuilder::emit(&name, "things.events", "ThingNoted", [("key", "saga.key")]),
+            Shape::Group { .. } => unreachable!("groups are written above"),
+        }
+    }
+
+    fn command(&mut self, name: &str, compensated: bool, in_group: bool) -> StepBuilder {
+        let command = StepBuilder::ask(name, "things.commands", "Do")
+            .key("event.key")
+            .done_on(format!("Done{}", self.count).as_str())
+            .refused_on(format!("Refused{}", self.count).as_str())
+            .retry_on(format!("Busy{}", self.count).as_str());
+        if self.pivot_at.is_some_and(|at| self.count >= at) && !in_group && !self.pivot_passed {
+            self.pivot_passed = true;
+            return command.pivot();
+        }
+        if compensated && !self.pivot_passed {
+            let undo = compensate("Undo").done_on(format!("Undone{}", self.count).as_str());
+            return command.on_rollback(undo.refused_on(format!("NotUndone{}", self.count).as_str()).attempts_max(2));
+        }
+        command.nothing_on_rollback()
+    }
+}
+
+fn write(shapes: &[Shape], pivot_at: Option<usize>) -> Definition {
+    let mut writer = Writer { count: 0, pivot_at, pivot_passed: false };
+    let steps: Vec<StepBuilder> = shapes.iter().map(|shape| writer.step(shape, false)).collect();
+    let definition = Definition::builder("random", 1).deadline(Duration::from_hours(1));
+    let definition = steps.into_iter().fold(definition, |definition, step| definition.step(step));
+    definition.build().unwrap_or_else(|error| panic!("{error}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_definition_ends_whatever_goes_wrong(
+        shapes in shapes(),
+        pivot_at in proptest::option::of(1..6_usize),
+        all in any::<bool>(),
+        choices in vec(any::<u16>(), 0..30),
+    ) {
+        let data = serde_json::json!({ "key": "key-1", "all": all });
+        let specimen = Specimen::of(write(&shapes, pivot_at)).starting_with(data);
+        wander(&specimen, &Walk { choices });
+    }
+
+    #[test]
+    fn every_definition_reads_back_from_its_canonical_text(shapes in shapes(), pivot_at in proptest::option::of(1..6_usize)) {
+        let definition = write(&shapes, pivot_at);
+        let read = Definition::from_canonical_json(definition.to_canonical_json()).unwrap();
+        assert_eq!(read.hash(), definition.hash());
+    }
+}

@@ -1,5 +1,6 @@
-//! Which topics there are, and what each carries: `schemas/topics.json` and the records it lists, put together into one
-//! envelope schema per topic. Separate from the codec, because tools push, check and document schemas without any bytes.
+//! Which topics there are, and what each carries: `schemas/topics.json` and the records it lists, put together into
+//! one envelope schema per topic. Separate from the codec, because tools push, check and document schemas without any
+//! bytes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;

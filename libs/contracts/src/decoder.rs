@@ -1,5 +1,5 @@
-//! Bytes to envelopes. The bytes were written by anyone, by any schema that the registry knows; what comes out is as our
-//! own schema has it, where we have one.
+//! Bytes to envelopes. The bytes were written by anyone, by any schema that the registry knows; what comes out is as
+//! our own schema has it, where we have one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

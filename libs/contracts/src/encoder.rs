@@ -1,9 +1,9 @@
-//! Envelopes to bytes. Separate from decoding: here one schema is known and the value may be wrong, there it is the other
-//! way round.
+//! Envelopes to bytes. Separate from decoding: here one schema is known and the value may be wrong, there it is the
+//! other way round.
 
 use uuid::Uuid;
 
-use crate::avro::{At, SchemaError, WriteProblem, write, write_bytes, write_long};
+use crate::avro::{At, SchemaError, WriteProblem, readable, write, write_bytes, write_long};
 use crate::layout::Layout;
 use crate::{Envelope, frame, member_name};
 
@@ -28,7 +28,7 @@ pub enum EncodeError {
     /// A field is missing, of a wrong type, or not in the schema.
     #[error("`{path}` cannot be written: {problem}")]
     Field {
-        /// Where, from `data` on.
+        /// Where, from the envelope on.
         path: String,
         /// What is wrong.
         problem: String,
@@ -70,6 +70,10 @@ impl Encoder {
         let Some((index, node)) = self.layout.members.get(&member).copied() else {
             return Err(EncodeError::UnknownMember { schema: self.name.clone(), member });
         };
+        if !readable(envelope.occurred_at) {
+            let problem = "a time in the years 0 to 9999 is expected".to_owned();
+            return Err(EncodeError::Field { path: "occurred_at".to_owned(), problem });
+        }
         let mut out = Vec::with_capacity(512);
         out.extend_from_slice(&frame(self.schema_id));
         write_head(envelope, &mut out);

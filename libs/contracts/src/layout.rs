@@ -85,9 +85,10 @@ fn micros(shapes: &Shapes, node: NodeId) -> bool {
 
 fn optional_text(shapes: &Shapes, node: NodeId) -> bool {
     match shapes.shape(node) {
-        Shape::Union(branches) => {
-            matches!(branches.as_slice(), [null, some] if matches!(shapes.shape(*null), Shape::Null) && text(shapes, *some))
-        }
+        Shape::Union(branches) => match branches.as_slice() {
+            [null, some] => matches!(shapes.shape(*null), Shape::Null) && text(shapes, *some),
+            _ => false,
+        },
         _ => false,
     }
 }

@@ -1,8 +1,8 @@
-//! Old versions of events as the newest: a chain of pure steps over JSON, one version each. Separate from reading, so that
-//! an event store can use the same chain on what it stored long ago.
+//! Old versions of events as the newest: a chain of pure steps over JSON, one version each. Separate from reading, so
+//! that an event store can use the same chain on what it stored long ago.
 //!
-//! The metadata tells what happened: `upcasted_from` (the version that was written), `upcasted_at`, and `data_loss` (what
-//! the old version did not say and the new one wants to know).
+//! The metadata tells what happened: `upcasted_from` (the version that was written), `upcasted_at`, and `data_loss`
+//! (what the old version did not say and the new one wants to know).
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
@@ -32,8 +32,8 @@ const STEPS: &[Step] = &[
 ];
 
 impl Envelope {
-    /// The same message with its data in the newest version. The time is the caller's to say: only the caller knows which
-    /// clock counts.
+    /// The same message with its data in the newest version. The time is the caller's to say: only the caller knows
+    /// which clock counts.
     #[must_use]
     pub fn upcasted(mut self, at: DateTime<Utc>) -> Self {
         let written = self.event_version;

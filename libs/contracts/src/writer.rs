@@ -1,5 +1,5 @@
-//! One writer's schema, and how it is read: quickly where the envelope is ours, field by field where it is a stranger's.
-//! Separate from the decoder, which only keeps many of these.
+//! One writer's schema, and how it is read: quickly where the envelope is ours, field by field where it is a
+//! stranger's. Separate from the decoder, which only keeps many of these.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

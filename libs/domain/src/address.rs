@@ -170,7 +170,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_accepted_address_is_written_as_it_is_read(line1 in "\\PC{0,40}", city in ".{0,40}", country in "[A-Za-z]{1,3}") {
+        fn an_accepted_address_is_written_as_it_is_read(
+            line1 in "\\PC{0,40}",
+            city in ".{0,40}",
+            country in "[A-Za-z]{1,3}",
+        ) {
             if let Ok(address) = Address::new(AddressParts { line1, city, country, ..parts() }) {
                 let written = serde_json::to_string(&address).unwrap();
                 prop_assert_eq!(serde_json::from_str::<Address>(&written).unwrap(), address);

@@ -97,9 +97,11 @@ mod tests {
         assert_eq!(error.to_string(), "-3 is no quantity: between 1 and 2147483647 is expected");
     }
 
+    const UNITS: i64 = Quantity::UNITS_MAX as i64;
+
     proptest! {
         #[test]
-        fn a_sum_is_the_sum_or_an_error(left in 1..=i64::from(Quantity::UNITS_MAX), right in 1..=i64::from(Quantity::UNITS_MAX)) {
+        fn a_sum_is_the_sum_or_an_error(left in 1..=UNITS, right in 1..=UNITS) {
             let sum = Quantity::new(left).unwrap().checked_add(Quantity::new(right).unwrap());
             match sum {
                 Ok(sum) => prop_assert_eq!(i64::from(sum), left + right),

@@ -11,7 +11,8 @@ pub(crate) enum TextError {
     ControlCharacter,
 }
 
-/// Checks length in characters (not bytes, so that no script is at a disadvantage) and the absence of control characters.
+/// Checks length in characters (not bytes, so that no script is at a disadvantage) and the absence of control
+/// characters.
 pub(crate) fn check(text: &str, chars_max: usize) -> Result<(), TextError> {
     if text.trim().is_empty() {
         Err(TextError::Empty)

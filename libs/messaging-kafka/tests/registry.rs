@@ -235,6 +235,16 @@ async fn many_who_fail_together_fail_once_and_then_find_it() {
 }
 
 #[tokio::test]
+async fn a_look_up_that_its_caller_gave_up_stands_in_nobodys_way() {
+    let (fake, registry) = Fake::start().await;
+    fake.holds(7, "\"string\"");
+    let mut given_up = Box::pin(registry.schema(7));
+    assert!(futures::poll!(given_up.as_mut()).is_pending());
+    drop(given_up);
+    assert!(registry.schema(7).await.is_ok());
+}
+
+#[tokio::test]
 async fn an_id_is_looked_up_without_registering() {
     let (fake, registry) = Fake::start().await;
     assert!(matches!(registry.id_of("orders.events-value", "\"int\"").await, Err(FindError::NotFound { .. })));

@@ -13,7 +13,7 @@ mod write;
 pub use shape::SchemaError;
 
 pub(crate) use path::At;
-pub(crate) use read::{ReadProblem, Reader, instant};
+pub(crate) use read::{ReadProblem, Reader, instant, readable};
 pub(crate) use resolve::Resolution;
 pub(crate) use shape::{NodeId, RecordShape, Shape, Shapes, TimeUnit};
 pub(crate) use write::{WriteProblem, write, write_bytes, write_long};

@@ -1,7 +1,7 @@
-//! Bytes to values, by the schema they were written with. Separate from writing: here the bytes are a stranger's. Nothing
-//! is allocated beyond what the bytes can hold, and nothing they say makes it panic or run away.
+//! Bytes to values, by the schema they were written with. Separate from writing: here the bytes are a stranger's.
+//! Nothing is allocated beyond what the bytes can hold, and nothing they say makes it panic or run away.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 use serde_json::{Map, Number, Value};
 
 use super::path::At;
@@ -150,8 +150,8 @@ impl<'a> Reader<'a> {
         Ok(Value::Object(entries))
     }
 
-    /// Arrays and maps come in blocks: a count, its elements, and at last a zero. A negative count has its size in bytes
-    /// behind it, which nobody here needs.
+    /// Arrays and maps come in blocks: a count, its elements, and at last a zero. A negative count has its size in
+    /// bytes behind it, which nobody here needs.
     pub(crate) fn blocks(&mut self, mut element: impl FnMut(&mut Self) -> ReadResult<()>) -> ReadResult<()> {
         loop {
             let count = self.long()?;
@@ -237,15 +237,19 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Years that RFC 3339 can write, so that what is read can be written again.
+/// Whether RFC 3339 has words for it, so that what is read can be written again, and the other way round.
+pub(crate) fn readable(instant: DateTime<Utc>) -> bool {
+    (0..=9999).contains(&instant.year())
+}
+
+/// The instant so many units after 1970.
 pub(crate) fn instant(unit: TimeUnit, count: i64) -> Option<DateTime<Utc>> {
-    use chrono::Datelike as _;
     let instant = match unit {
         TimeUnit::Millis => DateTime::from_timestamp_millis(count)?,
         TimeUnit::Micros => DateTime::from_timestamp_micros(count)?,
         TimeUnit::Nanos => DateTime::from_timestamp_nanos(count),
     };
-    (0..=9999).contains(&instant.year()).then_some(instant)
+    readable(instant).then_some(instant)
 }
 
 pub(super) const fn digits(unit: TimeUnit) -> SecondsFormat {

@@ -1,5 +1,5 @@
-//! Reading what another schema wrote as ours: Avro's schema resolution. Separate from plain reading, which most messages
-//! need alone. Members of unions are matched by name, as the specification has it, never by looking alike.
+//! Reading what another schema wrote as ours: Avro's schema resolution. Separate from plain reading, which most
+//! messages need alone. Members of unions are matched by name, as the specification has it, never by looking alike.
 
 use serde_json::{Map, Value};
 

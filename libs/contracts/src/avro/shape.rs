@@ -1,5 +1,5 @@
-//! A schema as reading and writing need it: an arena of nodes with names resolved, so that neither looks anything up and
-//! recursive schemas end.
+//! A schema as reading and writing need it: an arena of nodes with names resolved, so that neither looks anything up
+//! and recursive schemas end.
 
 use std::collections::{HashMap, HashSet};
 

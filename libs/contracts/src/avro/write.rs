@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::path::At;
+use super::read::readable;
 use super::shape::{Field, NodeId, Shape, Shapes, TimeUnit};
 
 /// What is wrong with a value.
@@ -137,6 +138,9 @@ fn write_float(shape: &Shape, value: &Value, out: &mut Vec<u8>) -> Written {
 fn write_instant(unit: TimeUnit, text: &str, value: &Value, out: &mut Vec<u8>) -> Written {
     let Ok(instant) = DateTime::parse_from_rfc3339(text) else { return mismatch("an RFC 3339 time", value) };
     let instant = instant.with_timezone(&Utc);
+    if !readable(instant) {
+        return mismatch("a time in the years 0 to 9999", value);
+    }
     let count = match unit {
         TimeUnit::Millis => instant.timestamp_millis(),
         TimeUnit::Micros => instant.timestamp_micros(),

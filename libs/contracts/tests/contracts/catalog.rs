@@ -98,10 +98,13 @@ const OTHER: &str = "0b0d9d4a-7a0e-4a6c-8a53-50f4d3f1e0aa";
 
 #[test]
 fn the_order_types_are_what_their_schemas_say() {
-    let address = json!({ "name": null, "line1": "1 Main St", "line2": null, "city": "Springfield", "postal_code": "12345", "country": "US" });
+    let address = json!({
+        "name": null, "line1": "1 Main St", "line2": null, "city": "Springfield", "postal_code": "12345", "country": "US"
+    });
     is_what_the_schema_says::<orders::OrderPlacedV3>(&from(json!({
         "order_id": ORDER, "customer_id": OTHER, "total_amount": 500, "currency": "EUR", "shipping_address": address,
-        "order_items": [{ "product_id": "mug", "quantity": 2, "unit_price": 250, "line_total": 500 }], "flow": "choreographed"
+        "order_items": [{ "product_id": "mug", "quantity": 2, "unit_price": 250, "line_total": 500 }],
+        "flow": "choreographed"
     })));
     is_what_the_schema_says::<orders::PlaceOrder>(&from(json!({
         "order_id": ORDER, "customer_id": OTHER, "currency": "EUR", "shipping_address": address,

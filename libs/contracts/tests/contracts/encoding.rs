@@ -1,6 +1,7 @@
 //! What the encoder refuses, and how it says so.
 
-use backstitch_contracts::{Catalog, EncodeError, Encoder, SchemaError};
+use backstitch_contracts::{Catalog, EncodeError, Encoder, Envelope, SchemaError};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::samples::fixed;
@@ -67,6 +68,20 @@ fn a_time_is_rfc_3339_in_any_zone_and_cut_to_microseconds() {
     assert_eq!(bytes("2026-01-01T00:00:00.1234567Z").unwrap(), bytes("2026-01-01T00:00:00.123456Z").unwrap());
     let error = bytes("yesterday").unwrap_err().to_string();
     assert_eq!(error, r#"`data.delivered_at` cannot be written: an RFC 3339 time is expected, not "yesterday""#);
+}
+
+#[test]
+fn a_time_that_nobody_could_read_again_is_refused() {
+    let encoder = encoder("shipping.events");
+    let mut envelope =
+        fixed("ShipmentDelivered", 1, json!({ "order_id": "o", "delivered_at": "9999-12-31T23:59:59-01:00" }));
+    let message = |envelope: &Envelope| encoder.encode(envelope).unwrap_err().to_string();
+    assert!(message(&envelope).starts_with("`data.delivered_at` cannot be written: a time in the years 0 to 9999"));
+    envelope.data["delivered_at"] = json!("9999-12-31T23:59:59Z");
+    envelope.occurred_at = DateTime::<Utc>::MAX_UTC;
+    assert_eq!(message(&envelope), "`occurred_at` cannot be written: a time in the years 0 to 9999 is expected");
+    envelope.occurred_at = DateTime::UNIX_EPOCH;
+    assert!(encoder.encode(&envelope).is_ok());
 }
 
 #[test]

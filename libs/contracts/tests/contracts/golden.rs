@@ -76,7 +76,8 @@ fn an_order_placed_in_the_third_version_keeps_its_bytes() {
         "order_items": [{ "product_id": "mug", "quantity": 2, "unit_price": 250, "line_total": 500 }],
         "total_amount": 500, "currency": "EUR", "flow": "orchestrated",
         "shipping_address": {
-            "name": "Ada", "line1": "1 Main St", "line2": null, "city": "Springfield", "postal_code": "12345", "country": "US"
+            "name": "Ada", "line1": "1 Main St", "line2": null, "city": "Springfield", "postal_code": "12345",
+            "country": "US"
         }
     });
     is_golden(

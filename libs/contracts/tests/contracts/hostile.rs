@@ -1,5 +1,5 @@
-//! Bytes that somebody made to hurt, or that a disk or a bug made. None of them panics, hangs, or takes memory that it did
-//! not bring; what decodes at all can be written and read again.
+//! Bytes that somebody made to hurt, or that a disk or a bug made. None of them panics, hangs, or takes memory that
+//! it did not bring; what decodes at all can be written and read again.
 
 use backstitch_contracts::{Catalog, DecodeError, Decoder, Encoder, frame};
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! What earlier releases wrote. Their schemas are on record in `tests/released/<release>/<topic>.avsc`, since the files in
-//! `schemas/` only know of today. `RELEASE_SCHEMAS=1` puts this release's there.
+//! What earlier releases wrote. Their schemas are on record in `tests/released/<release>/<topic>.avsc`, since the
+//! files in `schemas/` only know of today. `RELEASE_SCHEMAS=1` puts this release's there.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -31,12 +31,15 @@ impl<P: Participant + ?Sized> Answer<P> {
     }
 }
 
+/// A timer's name, and when and what for; `None` takes it back.
+pub(crate) type TimerChange<T> = (String, Option<(DateTime<Utc>, T)>);
+
 /// What changes with a decision.
 #[derive(Debug)]
 pub struct Changes<P: Participant + ?Sized> {
     pub(crate) events: Vec<P::Event>,
     pub(crate) shared: Vec<(StreamId, P::Event)>,
-    pub(crate) timers: Vec<(String, Option<(DateTime<Utc>, P::Timer)>)>,
+    pub(crate) timers: Vec<TimerChange<P::Timer>>,
 }
 
 impl<P: Participant + ?Sized> Changes<P> {

@@ -11,6 +11,7 @@ use backstitch_processor::Rejection;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::answer::TimerChange;
 use crate::cause::{Cause, CauseKind, Undoes, call_id};
 use crate::event::{UnreadableEvent, untag};
 use crate::note::{CallTicket, CommandMark, Marks, Note, Standing, TimerTicket};
@@ -39,8 +40,8 @@ pub(crate) struct CallOrder {
     pub(crate) ticket: CallTicket,
 }
 
-/// A timer of the flow: when, and what it carries; `None` takes it back.
-pub(crate) type TimerOrder = (String, Option<(DateTime<Utc>, Value)>);
+/// A timer of the flow, with what it carries.
+pub(crate) type TimerOrder = TimerChange<Value>;
 
 /// One input while it is decided.
 pub(crate) struct Draft<'a, P: Participant> {
@@ -264,7 +265,7 @@ impl<'a, P: Participant> Draft<'a, P> {
         standing: Option<Standing>,
     ) -> Result<(), Rejection> {
         if !self.drafted.changed.contains_key(&stream) {
-            let locked = self.at.shared.locked.get(&stream).ok_or_else(|| undeclared(&stream))?;
+            let locked = self.at.shared.get(&stream).ok_or_else(|| undeclared(&stream))?;
             self.drafted.changed.insert(stream.clone(), locked.clone());
         }
         let stored = self.event(cause, &stream, untag(event), event.event_version(), index, standing)?;

@@ -79,7 +79,7 @@ impl<V> Read<V> {
     }
 }
 
-/// Reads own streams from their beginning.
+/// Reads own streams from their beginning. Snapshots, once there are any, are where this would begin instead.
 pub(crate) async fn read_own<P: Participant>(
     participant: &P,
     streams: BTreeSet<StreamId>,
@@ -90,8 +90,8 @@ pub(crate) async fn read_own<P: Participant>(
     }
     let asked: Vec<_> = streams.into_iter().map(|stream| (stream, StreamVersion::NONE)).collect();
     let events = source.load(&asked).await?;
-    let mut read = Read::default();
-    read.streams = asked.into_iter().map(|(stream, _)| (stream, Record::default())).collect();
+    let streams = asked.into_iter().map(|(stream, _)| (stream, Record::default())).collect();
+    let mut read = Read { streams, broken: HashMap::new() };
     read.fold(&events, |record, stored| {
         let entry = Entry::read(&stored.event)?;
         record.apply(participant, &stored.stream, &entry, &stored.event);

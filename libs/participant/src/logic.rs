@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::append::add_append;
 use crate::cache::Cache;
 use crate::cause::{Cause, CauseKind, Undoes};
-use crate::draft::{Draft, Placed, Setting, concerned};
+use crate::draft::{Draft, Placed, Setting, TimerOrder, concerned};
 use crate::load::{Read, Source, lock_shared, read_own};
 use crate::note::{CallTicket, TimerTicket};
 use crate::publish::record_of;
@@ -35,10 +35,12 @@ pub struct ParticipantLogic<P: Participant> {
     batch: Batch<P>,
 }
 
-/// What one batch works on.
+/// What one batch works on: streams as they were loaded, and beside them as its inputs leave them, so that the batch can
+/// be decided again from the start.
 struct Batch<P: Participant> {
     cases: HashMap<InputId, Result<Case<P>, Rejection>>,
     own: Read<RecordOf<P>>,
+    staged: HashMap<StreamId, RecordOf<P>>,
     shared: SharedStreams<P::Shared>,
     shared_broken: BTreeMap<StreamId, String>,
     appended: Vec<Placed>,
@@ -49,10 +51,23 @@ impl<P: Participant> Default for Batch<P> {
         Self {
             cases: HashMap::new(),
             own: Read::default(),
+            staged: HashMap::new(),
             shared: SharedStreams::default(),
             shared_broken: BTreeMap::new(),
             appended: Vec::new(),
         }
+    }
+}
+
+impl<P: Participant> Batch<P> {
+    fn record(&self, stream: &StreamId) -> Option<&RecordOf<P>> {
+        self.staged.get(stream).or_else(|| self.own.streams.get(stream))
+    }
+
+    fn unstage(&mut self) {
+        self.staged.clear();
+        self.shared.staged.clear();
+        self.appended.clear();
     }
 }
 
@@ -214,7 +229,7 @@ impl<P: Participant> ParticipantLogic<P> {
         stream: &'a StreamId,
         now: DateTime<Utc>,
     ) -> Result<Draft<'a, P>, Rejection> {
-        let Some(record) = self.batch.own.streams.get(stream) else {
+        let Some(record) = self.batch.record(stream) else {
             let why = self.batch.own.broken.get(stream).map_or_else(|| "it was not read".into(), ToString::to_string);
             return Err(unreadable(stream, &why));
         };
@@ -254,8 +269,8 @@ impl<P: Participant> ParticipantLogic<P> {
         });
         let calls = orders.collect::<Result<Vec<_>, Rejection>>()?;
 
-        self.batch.own.streams.insert(stream.clone(), drafted.record);
-        self.batch.shared.locked.extend(drafted.changed);
+        self.batch.staged.insert(stream.clone(), drafted.record);
+        self.batch.shared.staged.extend(drafted.changed);
         self.batch.appended.extend(drafted.appended);
         let timers = timers.into_iter().map(|(name, timer)| (format!("{stream}/{name}"), timer)).collect();
         Ok(Some(Decided { records, timers, calls }))
@@ -271,8 +286,8 @@ impl<P: Participant> ParticipantLogic<P> {
 #[derive(Debug, Default)]
 pub(crate) struct Decided {
     pub(crate) records: Vec<backstitch_messaging::Record>,
-    /// Id, and when and what for; `None` takes it back.
-    pub(crate) timers: Vec<(String, Option<(DateTime<Utc>, Value)>)>,
+    /// By their ids in the lane.
+    pub(crate) timers: Vec<TimerOrder>,
     /// Id, kind and payload.
     pub(crate) calls: Vec<(String, String, Value)>,
 }
@@ -309,8 +324,12 @@ impl<P: Participant> Logic for ParticipantLogic<P> {
         Ok(Vec::new())
     }
 
-    fn needs_locks(&self, _inputs: &[&Input]) -> bool {
-        P::SHARES
+    fn needs_locks(&self, inputs: &[&Input]) -> bool {
+        let matters = |input: &&Input| match input {
+            Input::Message(message) => self.participant.route(message).is_ok_and(|route| route.stream().is_some()),
+            Input::Timer(_) | Input::Answered(_) => true,
+        };
+        P::SHARES && inputs.iter().any(matters)
     }
 
     async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -332,16 +351,17 @@ impl<P: Participant> Logic for ParticipantLogic<P> {
 
     fn committed(&mut self) {
         let batch = std::mem::take(&mut self.batch);
-        for (stream, record) in batch.own.streams {
+        for (stream, record) in batch.own.streams.into_iter().chain(batch.staged) {
             self.own.put(stream, record);
         }
-        for (stream, shared) in batch.shared.locked {
+        for (stream, shared) in batch.shared.locked.into_iter().chain(batch.shared.staged) {
             self.shared.put(stream, shared);
         }
     }
 
+    // What was loaded stays: the rest of a batch may be decided again without the input that made it fail.
     fn aborted(&mut self) {
-        self.batch = Batch::default();
+        self.batch.unstage();
     }
 }
 

@@ -33,7 +33,7 @@ pub trait Participant: Send + Sync + 'static {
     /// What an external call found out.
     type Outcome: Send + Sync + DeserializeOwned;
 
-    /// Whether it has shared streams at all. If so, every batch runs in an explicit transaction.
+    /// Whether it has shared streams at all. If so, batches run in explicit transactions.
     const SHARES: bool = false;
 
     /// What kind of aggregate a stream is about, for the envelope and for people.

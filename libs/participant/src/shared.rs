@@ -15,7 +15,17 @@ pub(crate) struct Shared<S> {
 /// The shared streams of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct SharedStreams<S> {
+    /// As their heads and events said.
     pub(crate) locked: HashMap<StreamId, Shared<S>>,
+    /// As the batch changed them so far.
+    pub(crate) staged: HashMap<StreamId, Shared<S>>,
     /// What is shown for a stream that was not locked, the decision being void already.
     pub(crate) blank: S,
+}
+
+impl<S> SharedStreams<S> {
+    /// The stream as the batch left it so far.
+    pub(crate) fn get(&self, stream: &StreamId) -> Option<&Shared<S>> {
+        self.staged.get(stream).or_else(|| self.locked.get(stream))
+    }
 }

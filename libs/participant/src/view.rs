@@ -41,7 +41,7 @@ pub(crate) struct Glimpse<'a, P: Participant + ?Sized> {
 
 impl<P: Participant + ?Sized> Glimpse<'_, P> {
     fn get(&self, stream: &StreamId) -> &P::Shared {
-        let known = self.changed.get(stream).or_else(|| self.streams.locked.get(stream));
+        let known = self.changed.get(stream).or_else(|| self.streams.get(stream));
         if let Some(shared) = known {
             return &shared.state;
         }

@@ -45,6 +45,12 @@ pub(crate) struct Desk {
     pub(crate) published: Vec<Record>,
 }
 
+/// The desk's place among topics.
+#[cfg(feature = "system")]
+pub(crate) fn settings() -> Arc<Settings> {
+    Arc::clone(&CODEC.0)
+}
+
 /// A message to be sent to the desk.
 #[derive(Clone)]
 pub(crate) struct Letter {
@@ -197,12 +203,19 @@ impl Desk {
         panic!("a conflict although everything was read");
     }
 
-    /// Loads and decides without writing.
-    pub(crate) fn only_decides(&mut self, letter: Letter) -> Result<Vec<String>, Rejection> {
-        let input = self.input(letter);
-        self.load(&[&input], Loading::Optimistic);
-        let decided = self.logic.decided(&input, self.now)?.unwrap_or_default();
-        Ok(decided.records.iter().map(|record| self.read(record)).collect())
+    /// The steps of a batch, one by one.
+    pub(crate) fn loads(&mut self, inputs: &[Input]) {
+        self.load(&inputs.iter().collect::<Vec<_>>(), Loading::Optimistic);
+    }
+
+    pub(crate) fn decides(&mut self, input: &Input) -> Vec<String> {
+        let decided = self.logic.decided(input, self.now).unwrap().unwrap_or_default();
+        decided.records.iter().map(|record| self.read(record)).collect()
+    }
+
+    pub(crate) fn commits(&mut self) {
+        self.store.append_now(request(self.logic.take_appended())).unwrap();
+        self.logic.committed();
     }
 
     /// The batch was not written.

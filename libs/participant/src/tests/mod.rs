@@ -6,6 +6,9 @@ mod calls;
 mod desk;
 mod failures;
 mod heard;
+mod looking;
+#[cfg(feature = "system")]
+mod postgres;
 mod seats;
 mod undoing;
 mod walk;

@@ -40,8 +40,23 @@ fn of_a_seat_in_memory_only_what_happened_since_is_read() {
 fn a_batch_that_was_not_written_never_happened() {
     let mut desk = Desk::at(Arc::default(), false);
     desk.gets(book(1, "A", How::Now));
-    assert_eq!(desk.only_decides(unbook(2, How::Now).undoing(1)).unwrap(), ["Unbooked A"]);
+    let input = desk.input(unbook(2, How::Now).undoing(1));
+    desk.loads(std::slice::from_ref(&input));
+    assert_eq!(desk.decides(&input), ["Unbooked A"]);
     desk.aborts();
     assert_eq!(desk.gets(book(3, "A", How::Now).of("0003-flow")), ["BookingFailed taken"]);
     assert_eq!(desk.gets(unbook(4, How::Now).undoing(1)), ["Unbooked A"]);
+}
+
+#[test]
+fn a_batch_is_decided_again_from_the_start_without_the_input_that_made_it_fail() {
+    let mut desk = Desk::at(Arc::default(), false);
+    let inputs = [book(1, "A", How::Now), book(2, "A", How::Now).of("0002-flow")].map(|letter| desk.input(letter));
+    desk.loads(&inputs);
+    assert_eq!(desk.decides(&inputs[0]), ["Booked A"]);
+    desk.aborts();
+    assert_eq!(desk.decides(&inputs[1]), ["Booked A"]);
+    desk.commits();
+    assert_eq!(desk.stream(&seat_stream("A")), ["SeatTaken"]);
+    assert!(desk.history().is_empty(), "the first never happened");
 }

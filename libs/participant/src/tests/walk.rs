@@ -46,7 +46,7 @@ fn tell(steps: &[usize], forgetful: bool) -> (Vec<Vec<String>>, Vec<String>) {
 // Once the compensation was answered, whatever else is published is a repeat or a refusal.
 fn undone_stays_undone(told: &[Vec<String>], steps: &[usize]) {
     let flat: Vec<&String> = told.iter().flatten().collect();
-    let is_undone = |line: &&String| line.starts_with("Unbooked");
+    let is_undone = |line: &String| line.starts_with("Unbooked");
     let Some(undone_at) = flat.iter().position(|line| is_undone(line)) else { return };
     for later in &flat[undone_at..] {
         let is_repeat = flat[..undone_at].contains(later);

@@ -16,7 +16,7 @@ use rdkafka::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    settings::KafkaSettings,
+    settings::{ClientKind, KafkaSettings},
     topology::{TopologyError, partition_counts},
 };
 
@@ -87,7 +87,7 @@ pub async fn ensure_topics(
 ) -> Result<Vec<(String, TopicState)>, EnsureTopicsError> {
     let there = partition_counts(settings).await?;
     let admin: AdminClient<DefaultClientContext> = settings
-        .finish(settings.base())
+        .finish(ClientKind::Asker, settings.base())
         .create()
         .map_err(|source| EnsureTopicsError::Request { action: "accept an admin client", source })?;
     let missing: Vec<&TopicSpec> = specs.iter().filter(|spec| !there.contains_key(&spec.name)).collect();

@@ -10,7 +10,11 @@ use rdkafka::{
     error::{KafkaError, KafkaResult},
 };
 
-use crate::{client_log::LogOnly, reader::blocking, settings::KafkaSettings};
+use crate::{
+    client_log::LogOnly,
+    reader::blocking,
+    settings::{ClientKind, KafkaSettings},
+};
 
 /// The timestamp by which Kafka's ListOffsets means "the end".
 const LATEST: i64 = -1;
@@ -24,7 +28,7 @@ pub(crate) struct Asker(Arc<BaseConsumer<LogOnly>>);
 
 impl Asker {
     pub(crate) fn new(settings: &KafkaSettings) -> KafkaResult<Self> {
-        Ok(Self(Arc::new(settings.finish(settings.base()).create_with_context(LogOnly)?)))
+        Ok(Self(Arc::new(settings.finish(ClientKind::Asker, settings.base()).create_with_context(LogOnly)?)))
     }
 
     /// The end offsets, by one request to each broker.

@@ -25,7 +25,7 @@ use crate::{
     client_log,
     lag::Positions,
     ownership::{Announcer, OwnedLanes},
-    settings::{GroupProtocol, KafkaSettings},
+    settings::{ClientKind, GroupProtocol, KafkaSettings},
 };
 
 /// How long one poll blocks; a bound on how late a request to leave is seen. Ten wake-ups a second cost nothing.
@@ -57,7 +57,7 @@ impl Membership {
         let polled = Arc::new(Watchdog::new());
         let strays = Arc::new(AtomicU64::new(0));
         let member = Member {
-            config: settings.finish(membership_config(settings, group)),
+            config: settings.finish(ClientKind::Membership, membership_config(settings, group)),
             lane_topic: lane_topic.to_owned(),
             owned,
             announcer,

@@ -16,7 +16,11 @@ use rdkafka::{
 };
 use tokio::sync::{Mutex, Notify};
 
-use crate::{client_log, settings::KafkaSettings, ticket::Ticket};
+use crate::{
+    client_log,
+    settings::{ClientKind, KafkaSettings},
+    ticket::Ticket,
+};
 
 /// How long a full queue is waited for before trying anyway; a delivery wakes earlier.
 const ROOM_PATIENCE: Duration = Duration::from_millis(100);
@@ -43,7 +47,8 @@ impl KafkaPublisher {
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let shared = Arc::new(Shared::default());
         let context = PublisherContext { shared: Arc::clone(&shared) };
-        let producer = settings.finish(publisher_config(settings)).create_with_context(context)?;
+        let producer =
+            settings.finish(ClientKind::Publisher, publisher_config(settings)).create_with_context(context)?;
         Ok(Self { producer, turn: Mutex::default(), shared })
     }
 

@@ -28,7 +28,7 @@ use crate::{
     client_log, end_mark,
     feed::{self, Source, Wakeup},
     lag::Positions,
-    settings::KafkaSettings,
+    settings::{ClientKind, KafkaSettings},
 };
 
 /// Batches waiting for a lane that is busy; more stays in the partitions' queues.
@@ -71,7 +71,7 @@ impl Reader {
         partitions: usize,
         positions: Option<Arc<Positions>>,
     ) -> Result<Self, KafkaError> {
-        let config = settings.finish(reader_config(settings, group, partitions));
+        let config = settings.finish(ClientKind::Reader, reader_config(settings, group, partitions));
         let consumer: Arc<ReaderConsumer> = Arc::new(config.create_with_context(ReaderContext { positions })?);
         let (events, closed) = channel();
         let served = Arc::clone(&consumer);

@@ -84,7 +84,8 @@ pub struct KafkaSettings {
     /// How long a rebalance waits for a lane's work to be handed over, milliseconds.
     #[serde(default = "default_hand_over_timeout_ms")]
     pub hand_over_timeout_ms: u32,
-    /// Raw librdkafka settings, which win over ours.
+    /// Raw librdkafka settings, which win over ours. They go to every client; a name that begins with `membership.`,
+    /// `reader.` or `publisher.` goes, without that beginning, to that one alone.
     #[serde(default)]
     pub extra: Extra,
 }
@@ -150,8 +151,8 @@ impl KafkaSettings {
         if self.cert_location.is_some() != self.key_location.is_some() {
             problems.push("kafka.cert_location and kafka.key_location belong together".to_owned());
         }
-        if self.session_timeout_ms < 1_000 {
-            problems.push("kafka.session_timeout_ms is below 1000".to_owned());
+        if !(1_000..=300_000).contains(&self.session_timeout_ms) {
+            problems.push("kafka.session_timeout_ms is not between 1000 and 300000".to_owned());
         }
         problems
     }
@@ -205,11 +206,39 @@ impl KafkaSettings {
     }
 
     /// Lets the operator's raw settings win.
-    pub(crate) fn finish(&self, mut config: ClientConfig) -> ClientConfig {
-        for (name, value) in &self.extra.0 {
+    pub(crate) fn finish(&self, kind: ClientKind, mut config: ClientConfig) -> ClientConfig {
+        let of_one = |name: &str| ClientKind::OF_ONE.iter().any(|kind| name.starts_with(kind.prefix()));
+        for (name, value) in self.extra.0.iter().filter(|(name, _)| !of_one(name)) {
+            config.set(name, value);
+        }
+        let own = |name: &'_ String| name.strip_prefix(kind.prefix()).map(ToOwned::to_owned);
+        for (name, value) in self.extra.0.iter().filter_map(|(name, value)| Some((own(name)?, value))) {
             config.set(name, value);
         }
         config
+    }
+}
+
+/// Which of our clients a configuration is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientKind {
+    Membership,
+    Reader,
+    Publisher,
+    /// Those that only ask.
+    Asker,
+}
+
+impl ClientKind {
+    const OF_ONE: [Self; 3] = [Self::Membership, Self::Reader, Self::Publisher];
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Membership => "membership.",
+            Self::Reader => "reader.",
+            Self::Publisher => "publisher.",
+            Self::Asker => "asker.",
+        }
     }
 }
 
@@ -273,6 +302,18 @@ mod tests {
             let client: Result<rdkafka::producer::BaseProducer, _> = settings.base().create();
             assert!(client.is_ok(), "{security:?}: {:?}", client.err());
         }
+    }
+
+    #[test]
+    fn a_raw_setting_reaches_every_client_or_the_one_it_names() {
+        let extra = [("debug", "cgrp"), ("membership.debug", "all"), ("reader.fetch.wait.max.ms", "7")];
+        let extra = Extra(extra.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        let settings = KafkaSettings { extra, ..KafkaSettings::plaintext("b:1") };
+        let of = |kind, name: &str| settings.finish(kind, settings.base()).get(name).map(ToOwned::to_owned);
+        assert_eq!(of(ClientKind::Publisher, "debug").as_deref(), Some("cgrp"));
+        assert_eq!(of(ClientKind::Membership, "debug").as_deref(), Some("all"));
+        assert_eq!(of(ClientKind::Reader, "fetch.wait.max.ms").as_deref(), Some("7"));
+        assert_eq!(of(ClientKind::Asker, "fetch.wait.max.ms"), None);
     }
 
     #[test]

@@ -10,7 +10,11 @@ use rdkafka::{
     metadata::Metadata,
 };
 
-use crate::{client_log::LogOnly, reader::blocking, settings::KafkaSettings};
+use crate::{
+    client_log::LogOnly,
+    reader::blocking,
+    settings::{ClientKind, KafkaSettings},
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -29,6 +33,13 @@ pub enum TopologyError {
         /// What is not there.
         topics: Vec<String>,
     },
+    /// The client refuses its settings.
+    #[error("the Kafka client refuses its settings")]
+    Settings {
+        /// The client's words.
+        #[source]
+        source: KafkaError,
+    },
     /// The cluster does not answer.
     #[error("no answer from Kafka at {bootstrap}")]
     Unreachable {
@@ -43,9 +54,9 @@ pub enum TopologyError {
 /// Partition counts of every topic in the cluster that is visible to us.
 ///
 /// # Errors
-/// [`TopologyError::Unreachable`] if the cluster does not answer.
+/// [`TopologyError`] if the cluster does not answer or the client refuses its settings.
 pub async fn partition_counts(settings: &KafkaSettings) -> Result<BTreeMap<String, i32>, TopologyError> {
-    let config = settings.finish(settings.base());
+    let config = settings.finish(ClientKind::Asker, settings.base());
     let answer = blocking(move || {
         // A consumer without a group can ask and nothing else.
         let consumer: BaseConsumer<LogOnly> = config.create_with_context(LogOnly)?;

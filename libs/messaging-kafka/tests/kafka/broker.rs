@@ -30,7 +30,7 @@ impl Kafka {
     pub(crate) async fn new() -> Self {
         let bootstrap = std::env::var("KAFKA_BOOTSTRAP").expect("KAFKA_BOOTSTRAP names a running broker");
         let mut settings = KafkaSettings::plaintext(bootstrap);
-        settings.extra.0.insert("topic.metadata.propagation.max.ms".into(), "1000".into());
+        settings.extra.0.insert("publisher.topic.metadata.propagation.max.ms".into(), "1000".into());
         Self { settings, topics: Mutex::default() }
     }
 
@@ -113,10 +113,7 @@ impl TestBroker for Kafka {
     }
 
     async fn join(&self, group: &str, lane_topic: &str, inputs: &[&str]) -> Arc<dyn Inbox> {
-        // Not the producer's raw settings, of which a consumer would complain.
-        let mut settings = KafkaSettings::plaintext(&self.settings.bootstrap);
-        settings.group_protocol = self.settings.group_protocol;
-        Arc::new(self.join_with(&settings, group, lane_topic, inputs).await.expect("joined"))
+        Arc::new(self.join_with(&self.settings, group, lane_topic, inputs).await.expect("joined"))
     }
 
     async fn publisher(&self) -> Arc<dyn Publisher> {

@@ -2,15 +2,13 @@
 //! pure core meets storage; it decides nothing itself.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use backstitch_messaging::{LaneId, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer};
-use backstitch_saga::{
-    Definition, Event, Input as SagaInput, JournalError, State, Timestamp, decide, evolve, react,
-};
+use backstitch_saga::{Definition, Event, Input as SagaInput, JournalError, State, Timestamp, decide, evolve, react};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -49,6 +47,7 @@ pub struct SagaLane {
     definitions: Arc<Definitions>,
     outgoing: Arc<Outgoing>,
     live: HashMap<Uuid, Live>,
+    stuck: HashSet<Uuid>,
     /// Sagas that had to be looked up for this batch.
     recalled: HashMap<Uuid, Live>,
     staged: BTreeMap<Uuid, Staged>,
@@ -76,6 +75,7 @@ impl SagaLane {
             definitions,
             outgoing,
             live: HashMap::new(),
+            stuck: HashSet::new(),
             recalled: HashMap::new(),
             staged: BTreeMap::new(),
             journal: Vec::new(),
@@ -105,8 +105,26 @@ impl SagaLane {
         Ok((row.id, live))
     }
 
+    fn note_stuck(&mut self, id: Uuid, live: &Live) {
+        if !matches!(live.state, State::Stuck(_)) {
+            self.stuck.remove(&id);
+        } else if self.stuck.insert(id) {
+            let reason = live.state.reason().unwrap_or_default();
+            tracing::error!(saga_id = %id, key = live.key, reason, "a saga is stuck and asks for a person");
+        }
+    }
+
+    fn show_counts(&self) {
+        metrics::gauge!("sagas_live", "lane" => self.lane.to_string()).set(self.live.len() as f64);
+        metrics::gauge!("sagas_stuck", "lane" => self.lane.to_string()).set(self.stuck.len() as f64);
+    }
+
     fn find(&self, id: Uuid) -> Option<&Live> {
-        self.staged.get(&id).map(|staged| &staged.live).or_else(|| self.live.get(&id)).or_else(|| self.recalled.get(&id))
+        self.staged
+            .get(&id)
+            .map(|staged| &staged.live)
+            .or_else(|| self.live.get(&id))
+            .or_else(|| self.recalled.get(&id))
     }
 
     fn on_message(&mut self, message: &Message, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
@@ -228,9 +246,7 @@ impl SagaLane {
             caused_by: cause.id,
             user_id: cause.person.clone(),
             input: cause.input.clone(),
-            data: serde_json::to_string(event).map_err(|error| {
-                OutgoingError::from(JournalError::Write(error))
-            })?,
+            data: serde_json::to_string(event).map_err(|error| OutgoingError::from(JournalError::Write(error)))?,
         });
         Ok(())
     }
@@ -259,6 +275,15 @@ impl SagaLane {
     }
 }
 
+/// A lane that moved away is counted where it went.
+impl Drop for SagaLane {
+    fn drop(&mut self) {
+        self.live.clear();
+        self.stuck.clear();
+        self.show_counts();
+    }
+}
+
 #[async_trait]
 impl Logic for SagaLane {
     fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
@@ -268,7 +293,11 @@ impl Logic for SagaLane {
     async fn claimed(&mut self, lane: LaneId, db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
         self.lane = lane;
         self.definitions.refresh(&mut *db).await.map_err(|error| sqlx::Error::Decode(chain(&error).into()))?;
-        self.live = store::live_sagas(lane, db).await?.into_iter().map(|row| self.restore(row)).collect::<Result<_, _>>()?;
+        self.live =
+            store::live_sagas(lane, db).await?.into_iter().map(|row| self.restore(row)).collect::<Result<_, _>>()?;
+        self.stuck =
+            self.live.iter().filter(|(_, live)| matches!(live.state, State::Stuck(_))).map(|(id, _)| *id).collect();
+        self.show_counts();
         let reminder = |(id, live): (&Uuid, &Live)| {
             let due_at = DateTime::from_timestamp_micros(live.state.next_deadline()?.as_micros())?;
             Some(Timer::reminder(id.to_string(), due_at, live.trace.clone()))
@@ -327,23 +356,20 @@ impl Logic for SagaLane {
     fn committed(&mut self) {
         for (id, Staged { mut live, .. }) in std::mem::take(&mut self.staged) {
             live.stored = true;
+            self.note_stuck(id, &live);
             match live.state.outcome() {
                 Some(outcome) => {
                     note_finished(&live, outcome.as_str());
                     self.live.remove(&id);
                 }
                 None => {
-                    if live.state.status() == "stuck" {
-                        let reason = live.state.reason().unwrap_or_default();
-                        tracing::error!(saga_id = %id, key = live.key, reason, "a saga is stuck and asks for a person");
-                    }
                     self.live.insert(id, live);
                 }
             }
         }
         self.journal.clear();
         self.recalled.clear();
-        metrics::gauge!("sagas_live", "lane" => self.lane.to_string()).set(self.live.len() as f64);
+        self.show_counts();
     }
 
     fn aborted(&mut self) {

@@ -86,10 +86,8 @@ pub fn targets(definitions: &Definitions, message: &Message) -> Result<Vec<Targe
         let mut keys = definition.reply_keys(&message.topic, &envelope.event_type, &envelope.data);
         keys.extend(message.key_text().map(str::to_owned));
         for key in keys {
-            let target = Target::Continue {
-                saga_id: definition.saga_id(&key).as_uuid(),
-                input: Input::Reply(reply(message)),
-            };
+            let target =
+                Target::Continue { saga_id: definition.saga_id(&key).as_uuid(), input: Input::Reply(reply(message)) };
             if !targets.contains(&target) {
                 targets.push(target);
             }
@@ -133,10 +131,16 @@ fn reply(message: &Message) -> Reply {
         event_version: envelope.event_version,
         event_id: envelope.event_id,
         causation_id: envelope.causation_id,
-        answers_try: message.delivery.header_text(headers::SAGA_TRY).and_then(|text| text.parse().ok()),
+        answers_try: answered_try(message),
         aggregate_id: envelope.aggregate_id.clone(),
         data: envelope.data.clone(),
     }
+}
+
+/// Ours say it in the metadata, others may in the header that the command had; silence is fine.
+fn answered_try(message: &Message) -> Option<u32> {
+    let metadata = message.envelope.metadata.get("try").map(String::as_str);
+    metadata.or_else(|| message.delivery.header_text(headers::SAGA_TRY))?.parse().ok()
 }
 
 fn command(definitions: &Definitions, message: &Message) -> Result<Target, Rejection> {
@@ -147,7 +151,12 @@ fn command(definitions: &Definitions, message: &Message) -> Result<Target, Rejec
         SignalSaga::EVENT_TYPE => signal(envelope),
         PauseSaga::EVENT_TYPE => {
             let command: PauseSaga = typed(envelope)?;
-            addressed(&command.saga_id, &command.definition, &command.key, Input::Pause { by: by(envelope, command.reason) })
+            addressed(
+                &command.saga_id,
+                &command.definition,
+                &command.key,
+                Input::Pause { by: by(envelope, command.reason) },
+            )
         }
         ResumeSaga::EVENT_TYPE => {
             let command: ResumeSaga = typed(envelope)?;
@@ -156,11 +165,21 @@ fn command(definitions: &Definitions, message: &Message) -> Result<Target, Rejec
         }
         RetrySaga::EVENT_TYPE => {
             let command: RetrySaga = typed(envelope)?;
-            addressed(&command.saga_id, &command.definition, &command.key, Input::Retry { by: by(envelope, command.reason) })
+            addressed(
+                &command.saga_id,
+                &command.definition,
+                &command.key,
+                Input::Retry { by: by(envelope, command.reason) },
+            )
         }
         SkipStep::EVENT_TYPE => {
             let command: SkipStep = typed(envelope)?;
-            addressed(&command.saga_id, &command.definition, &command.key, Input::Skip { by: by(envelope, command.reason) })
+            addressed(
+                &command.saga_id,
+                &command.definition,
+                &command.key,
+                Input::Skip { by: by(envelope, command.reason) },
+            )
         }
         AbandonSaga::EVENT_TYPE => {
             let command: AbandonSaga = typed(envelope)?;

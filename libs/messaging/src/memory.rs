@@ -128,3 +128,103 @@ impl Shared {
         self.appended.send_modify(|count| *count += 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FeedItem, Inbox, Ownership, Publisher, Record};
+
+    fn broker(seed: u64) -> MemoryBroker {
+        let broker = MemoryBroker::new(seed);
+        broker.create_topic("lanes", 2);
+        broker
+    }
+
+    fn numbered(count: u32) -> Vec<Record> {
+        (0..count).map(|n| Record::new("lanes", "key", n.to_string().into_bytes())).collect()
+    }
+
+    fn values(deliveries: &[Delivery]) -> Vec<String> {
+        let text = |d: &Delivery| String::from_utf8_lossy(d.value.as_deref().unwrap_or_default()).into_owned();
+        deliveries.iter().map(text).collect()
+    }
+
+    #[tokio::test]
+    async fn a_lost_receipt_is_no_lost_record() {
+        let broker = broker(1);
+        broker.set_faults(Faults { lost_receipts: 1000, ..Faults::default() });
+        let receipt = broker.publisher().publish(numbered(2)).await.expect("taken");
+        assert!(receipt.await.is_err());
+        assert_eq!(values(&broker.records("lanes")), ["0", "1"]);
+    }
+
+    #[tokio::test]
+    async fn one_seed_gives_one_history() {
+        let history = async |seed| {
+            let broker = broker(seed);
+            broker.set_faults(Faults { repeated_records: 300, ..Faults::default() });
+            broker.publisher().publish(numbered(50)).await.expect("taken").await.expect("a receipt").expect("durable");
+            values(&broker.records("lanes"))
+        };
+        assert_eq!(history(7).await, history(7).await);
+        assert_ne!(history(7).await, history(8).await);
+        assert!(history(7).await.len() > 50);
+    }
+
+    #[tokio::test]
+    async fn delayed_batches_lose_nothing_and_keep_their_order() {
+        let broker = broker(3);
+        broker.set_faults(Faults { delayed_batches: 900, ..Faults::default() });
+        broker.publisher().publish(numbered(100)).await.expect("taken").await.expect("a receipt").expect("durable");
+        let inbox = broker.join("group", "lanes", &[]).expect("joined");
+        let home = inbox.topology().home("key");
+        let mut feed = inbox.read(home, &[]).await.expect("feed");
+        let mut seen = Vec::new();
+        while seen.len() < 100 {
+            for item in feed.recv().await.expect("a batch") {
+                if let FeedItem::Delivery(delivery) = item {
+                    seen.push(delivery);
+                }
+            }
+        }
+        assert_eq!(values(&seen), (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_lane_moves_on_demand_once_it_is_handed_over() {
+        let broker = broker(4);
+        let first = broker.join("group", "lanes", &[]).expect("joined");
+        for _ in 0..2 {
+            assert!(matches!(first.ownership().await, Some(Ownership::Gained(_))));
+        }
+        let second = broker.join("group", "lanes", &[]).expect("joined");
+        let Some(Ownership::Lost(moved, ack)) = first.ownership().await else { panic!("one lane is asked back") };
+        drop(ack);
+        assert!(matches!(second.ownership().await, Some(Ownership::Gained(lane)) if lane == moved));
+        broker.move_lane(moved, &first);
+        let Some(Ownership::Lost(back, ack)) = second.ownership().await else { panic!("it is asked back") };
+        assert!(back == moved && !first.owns(moved) && !second.owns(moved));
+        drop(ack);
+        assert!(matches!(first.ownership().await, Some(Ownership::Gained(lane)) if lane == moved));
+    }
+
+    #[tokio::test]
+    async fn a_zombie_reads_on_and_owns_nothing() {
+        let broker = broker(5);
+        let zombie = broker.join("group", "lanes", &[]).expect("joined");
+        for _ in 0..2 {
+            assert!(matches!(zombie.ownership().await, Some(Ownership::Gained(_))));
+        }
+        let home = zombie.topology().home("key");
+        let mut feed = zombie.read(home, &[]).await.expect("feed");
+        zombie.expire();
+        let heir = broker.join("group", "lanes", &[]).expect("joined");
+        assert!(heir.owns(home) && !zombie.owns(home));
+        broker.publisher().publish(numbered(1)).await.expect("taken").await.expect("a receipt").expect("durable");
+        let mut seen = 0;
+        while seen < 1 {
+            let batch = feed.recv().await.expect("a batch");
+            seen += batch.iter().filter(|item| matches!(item, FeedItem::Delivery(_))).count();
+        }
+    }
+}

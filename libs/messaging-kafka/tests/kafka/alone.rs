@@ -14,6 +14,7 @@ use rdkafka::{
 
 use crate::{
     broker::{Kafka, client},
+    gauges::gauges,
     suite::{
         TestBroker,
         member::{Read, text, to_partition},
@@ -104,6 +105,26 @@ async fn reported_positions_are_committed_for_lag_tools() {
         }
     });
     assert_eq!(soon("the commit", committed).await.expect("asked"), 7);
+    kafka.clean_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lag_gauge_is_how_far_the_reported_position_is_behind() {
+    let mut gauges = gauges();
+    let kafka = Kafka::new().await;
+    let topic = kafka.topic("lag", 1).await;
+    publish(&*kafka.publisher().await, (0..9).map(|n| to_partition(&topic, 0, n)).collect()).await.expect("durable");
+    let mut settings = plain(&kafka);
+    settings.extra.0.insert("reader.statistics.interval.ms".into(), "100".into());
+    let inbox = kafka.join_with(&settings, &topic, &topic, &[]).await.expect("joined");
+    soon("the lane", inbox.ownership()).await.expect("the lane");
+    let _feed = inbox.read(LaneId(0), &[]).await.expect("feed");
+    let gauge = format!("kafka_consumer_lag_records{{topic={topic},partition=0}}");
+    for (position, lag) in [(7, 2.0), (9, 0.0)] {
+        inbox.report(vec![(TopicPartition::new(topic.as_str(), 0), position)]);
+        let shown = gauges.wait_for(|seen| seen.get(&gauge) == Some(&lag));
+        drop(soon(&format!("a lag of {lag}"), shown).await.expect("gauges"));
+    }
     kafka.clean_up().await;
 }
 

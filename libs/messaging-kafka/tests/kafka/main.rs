@@ -5,5 +5,6 @@
 mod alone;
 mod broker;
 mod contract;
+mod gauges;
 #[path = "../suite/mod.rs"]
 mod suite;

@@ -1,2 +1,45 @@
-//! backstitch-order
-fn main() {}
+//! The order service's process: database, Kafka, lanes, HTTP.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use backstitch_contracts::orders::{COMMANDS, EVENTS};
+use backstitch_contracts::{customers, inventory, shipping};
+use backstitch_event_store_postgres::PostgresStore;
+use backstitch_messaging_kafka::InboxPlan;
+use backstitch_order::handlers::Orders;
+use backstitch_order::http::{Api, router};
+use backstitch_order::settings::Settings;
+use backstitch_participant::{ParticipantLogic, Settings as ParticipantSettings};
+use backstitch_participant_http::{Reader, Sender};
+use backstitch_processor::NoCalls;
+use backstitch_service_kit::{Context, Service, database};
+use backstitch_wiring::Wires;
+
+const NAME: &str = "order";
+
+fn main() -> ExitCode {
+    Service::<Settings>::new(NAME, env!("CARGO_PKG_VERSION")).migrate(migrate).run(start)
+}
+
+async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
+    let pool = database::connect(&settings.database, NAME).await?;
+    backstitch_processor::migrations().run(&pool).await?;
+    backstitch_event_store_postgres::migrations().run(&pool).await?;
+    Ok(())
+}
+
+async fn start(context: Context<Settings>) -> anyhow::Result<()> {
+    let wires = Wires::connect(NAME, context.config.as_ref())?;
+    let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
+    let inputs = vec![inventory::EVENTS.to_owned(), shipping::EVENTS.to_owned()];
+    let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };
+    let make = move |_| ParticipantLogic::new(Arc::new(Orders), settings.clone());
+    wires.processor(&context, plan, Arc::new(NoCalls), make).await?;
+    let written =
+        [(COMMANDS, wires.encoder(COMMANDS).await?), (customers::EVENTS, wires.encoder(customers::EVENTS).await?)];
+    let store = Arc::new(PostgresStore::new(wires.pool.clone()));
+    let routes = router(Api::new(Reader::new(Orders, store), Sender::new(NAME, wires.publisher.clone(), written)));
+    context.serve(&context.config.http, &context.config.auth, routes).await?;
+    Ok(())
+}

@@ -4,10 +4,14 @@
 mod http;
 mod instant;
 
-pub use http::{GatewaySettings, HttpGateway};
+pub use http::HttpGateway;
 pub use instant::InstantGateway;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use backstitch_external_call::CallSettings;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Charge, ChargeOutcome, Refund, RefundOutcome};
 
@@ -20,4 +24,52 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// Gives the money back, or finds out for certain that none was taken, and never will be under that key.
     async fn refund(&self, refund: &Refund) -> RefundOutcome;
+}
+
+/// Which way to the gateway, where it is, and how patient to be with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewaySettings {
+    /// Which way.
+    pub kind: GatewayKind,
+    /// Its address, without a path: `http://127.0.0.1:8090`.
+    pub url: String,
+    /// How long a charge is asked for before it is made impossible and reported as not made, in seconds. Longer than a
+    /// saga's step waits, so that the saga's own patience counts first.
+    pub give_up_after_seconds: u64,
+    /// Timeouts, delays and limits.
+    pub calls: CallSettings,
+}
+
+/// Which way to the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayKind {
+    /// Over HTTP.
+    #[default]
+    Http,
+    /// None: answered at once within the process.
+    Instant,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            kind: GatewayKind::default(),
+            url: "http://127.0.0.1:8090".to_owned(),
+            give_up_after_seconds: 60,
+            calls: CallSettings::default(),
+        }
+    }
+}
+
+/// The gateway that the settings choose.
+///
+/// # Errors
+/// If the system has no usable TLS.
+pub fn open(settings: GatewaySettings) -> reqwest::Result<Arc<dyn Gateway>> {
+    Ok(match settings.kind {
+        GatewayKind::Http => Arc::new(HttpGateway::new(settings)?),
+        GatewayKind::Instant => Arc::new(InstantGateway),
+    })
 }

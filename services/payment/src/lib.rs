@@ -2,3 +2,6 @@
 
 pub mod domain;
 pub mod gateway;
+pub mod handlers;
+pub mod http;
+pub mod settings;

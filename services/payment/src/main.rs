@@ -1,2 +1,42 @@
-//! backstitch-payment
-fn main() {}
+//! The payment service's process: gateway, database, Kafka, lanes, HTTP.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use backstitch_contracts::payments::{COMMANDS, EVENTS};
+use backstitch_event_store_postgres::PostgresStore;
+use backstitch_messaging_kafka::InboxPlan;
+use backstitch_participant::{CallsOf, ParticipantLogic, Settings as ParticipantSettings};
+use backstitch_participant_http::Reader;
+use backstitch_payment::gateway;
+use backstitch_payment::handlers::{GatewayCalls, Payments};
+use backstitch_payment::http::{Api, router};
+use backstitch_payment::settings::Settings;
+use backstitch_service_kit::{Context, Service, database};
+use backstitch_wiring::Wires;
+
+const NAME: &str = "payment";
+
+fn main() -> ExitCode {
+    Service::<Settings>::new(NAME, env!("CARGO_PKG_VERSION")).migrate(migrate).run(start)
+}
+
+async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
+    let pool = database::connect(&settings.database, NAME).await?;
+    backstitch_processor::migrations().run(&pool).await?;
+    backstitch_event_store_postgres::migrations().run(&pool).await?;
+    Ok(())
+}
+
+async fn start(context: Context<Settings>) -> anyhow::Result<()> {
+    let wires = Wires::connect(NAME, context.config.as_ref())?;
+    let calls = CallsOf(GatewayCalls(gateway::open(context.config.gateway.clone())?));
+    let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
+    let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs: Vec::new() };
+    let make = move |_| ParticipantLogic::new(Arc::new(Payments), settings.clone());
+    wires.processor(&context, plan, Arc::new(calls), make).await?;
+    let store = Arc::new(PostgresStore::new(wires.pool.clone()));
+    let routes = router(Api::new(Reader::new(Payments, store)));
+    context.serve(&context.config.http, &context.config.auth, routes).await?;
+    Ok(())
+}

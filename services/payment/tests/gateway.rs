@@ -31,7 +31,8 @@ impl Bank {
         let behaviour = Behaviour { slow: Duration::from_secs(86_400), delivery: None };
         tokio::spawn(backstitch_simulators::serve(listener, Simulators::new(Ledger::in_memory(), behaviour)));
         let calls = CallSettings { timeout_ms, delay_first_ms: 0, delay_max_ms: 0, ..CallSettings::default() };
-        let gateway = HttpGateway::new(GatewaySettings { url: url.clone(), give_up_after_seconds, calls }).unwrap();
+        let settings = GatewaySettings { url: url.clone(), give_up_after_seconds, calls, ..GatewaySettings::default() };
+        let gateway = HttpGateway::new(settings).unwrap();
         Self { url, gateway }
     }
 

@@ -4,11 +4,15 @@
 mod http;
 mod instant;
 
-pub use http::{CarrierSettings, HttpCarrier};
+pub use http::HttpCarrier;
 pub use instant::InstantCarrier;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use backstitch_external_call::CallSettings;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{CallBack, Parcel, ParcelOutcome};
 
@@ -24,4 +28,52 @@ pub trait Carrier: Send + Sync + 'static {
 
     /// When the parcel of this key arrived, if it did.
     async fn delivered_at(&self, key: &str) -> Option<DateTime<Utc>>;
+}
+
+/// Which way to the carrier, where it is, and how patient to be with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CarrierSettings {
+    /// Which way.
+    pub kind: CarrierKind,
+    /// Its address, without a path: `http://127.0.0.1:8090`.
+    pub url: String,
+    /// How long a shipment is asked for before it is made impossible and reported as not made, in seconds. Longer than a
+    /// saga's step waits, so that the saga's own patience counts first.
+    pub give_up_after_seconds: u64,
+    /// Timeouts, delays and limits.
+    pub calls: CallSettings,
+}
+
+/// Which way to the carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CarrierKind {
+    /// Over HTTP.
+    #[default]
+    Http,
+    /// None: answered at once within the process.
+    Instant,
+}
+
+impl Default for CarrierSettings {
+    fn default() -> Self {
+        Self {
+            kind: CarrierKind::default(),
+            url: "http://127.0.0.1:8090".to_owned(),
+            give_up_after_seconds: 60,
+            calls: CallSettings::default(),
+        }
+    }
+}
+
+/// The carrier that the settings choose.
+///
+/// # Errors
+/// If the system has no usable TLS.
+pub fn open(settings: CarrierSettings) -> reqwest::Result<Arc<dyn Carrier>> {
+    Ok(match settings.kind {
+        CarrierKind::Http => Arc::new(HttpCarrier::new(settings)?),
+        CarrierKind::Instant => Arc::new(InstantCarrier),
+    })
 }

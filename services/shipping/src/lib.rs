@@ -2,3 +2,6 @@
 
 pub mod carrier;
 pub mod domain;
+pub mod handlers;
+pub mod http;
+pub mod settings;

@@ -31,7 +31,8 @@ impl Depot {
         let behaviour = Behaviour { slow: Duration::from_secs(86_400), delivery: Some(Duration::ZERO) };
         tokio::spawn(backstitch_simulators::serve(listener, Simulators::new(Ledger::in_memory(), behaviour)));
         let calls = CallSettings { timeout_ms, delay_first_ms: 0, delay_max_ms: 0, ..CallSettings::default() };
-        let carrier = HttpCarrier::new(CarrierSettings { url: url.clone(), give_up_after_seconds, calls }).unwrap();
+        let settings = CarrierSettings { url: url.clone(), give_up_after_seconds, calls, ..CarrierSettings::default() };
+        let carrier = HttpCarrier::new(settings).unwrap();
         Self { url, carrier }
     }
 

@@ -41,7 +41,12 @@ impl Reservation {
             (Self::None | Self::Released, InventoryEvent::InventoryReserved(claim)) => {
                 *self = Self::Held(claim.clone())
             }
-            (Self::Held(_) | Self::Confirmed(_), InventoryEvent::InventoryReleased(_)) => *self = Self::Released,
+            // "Nothing was given back" answers a command that had nothing to undo; the claim is another command's.
+            (Self::Held(_) | Self::Confirmed(_), InventoryEvent::InventoryReleased(released))
+                if !released.items.is_empty() =>
+            {
+                *self = Self::Released;
+            }
             (Self::Held(claim), InventoryEvent::ReservationConfirmed(_)) => *self = Self::Confirmed(claim.clone()),
             _ => {}
         }

@@ -96,13 +96,13 @@ impl PlaceOrderRefusal {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NoItems => "order-needs-items",
-            Self::Quantity { .. } => "order-quantity-not-positive",
-            Self::Price { .. } => "order-price-not-positive",
-            Self::NoShippingAddress => "order-needs-shipping-address",
-            Self::Total => "order-total-too-large",
-            Self::AlreadyPlaced { .. } => "order-already-placed",
-            Self::Cancelled { .. } => "order-cancelled",
+            Self::NoItems => "order_needs_items",
+            Self::Quantity { .. } => "order_quantity_not_positive",
+            Self::Price { .. } => "order_price_not_positive",
+            Self::NoShippingAddress => "order_needs_shipping_address",
+            Self::Total => "order_total_too_large",
+            Self::AlreadyPlaced { .. } => "order_already_placed",
+            Self::Cancelled { .. } => "order_cancelled",
         }
     }
 }

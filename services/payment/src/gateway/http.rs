@@ -5,32 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstitch_domain::{Currency, Money};
-use backstitch_external_call::{CallSettings, Calls, Reply, Uncertain, read};
+use backstitch_external_call::{Calls, Reply, Uncertain, read};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
 
-use super::Gateway;
+use super::{Gateway, GatewaySettings};
 use crate::domain::{Charge, ChargeOutcome, Refund, RefundOutcome};
-
-/// Where the gateway is, and how patient to be with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct GatewaySettings {
-    /// Its address, without a path: `http://127.0.0.1:8090`.
-    pub url: String,
-    /// How long a charge is asked for before it is made impossible and reported as not made, in seconds. Longer than a
-    /// saga's step waits, so that the saga's own patience counts first.
-    pub give_up_after_seconds: u64,
-    /// Timeouts, delays and limits.
-    pub calls: CallSettings,
-}
-
-impl Default for GatewaySettings {
-    fn default() -> Self {
-        let url = "http://127.0.0.1:8090".to_owned();
-        Self { url, give_up_after_seconds: 60, calls: CallSettings::default() }
-    }
-}
 
 /// A gateway at an address.
 #[derive(Debug)]

@@ -18,8 +18,8 @@ pub use environment::Environment;
 pub use problem::{Problem, Problems};
 pub use secret::{redact, redact_option, redact_url};
 pub use sections::{
-    AuthSettings, DatabaseSettings, DatabaseTls, HttpSettings, LogFormat, ProcessSettings, RegistrySettings, Role,
-    TelemetrySettings, TlsMode, TokenSettings,
+    AuthSettings, DatabaseSettings, DatabaseTls, HttpSettings, LogFormat, ProcessSettings, Role, TelemetrySettings,
+    TlsMode, TokenSettings,
 };
 
 /// What the environment's variables begin with.

@@ -135,20 +135,6 @@ impl TokenSettings {
     }
 }
 
-/// `registry`: the schema registry, with Confluent's API.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct RegistrySettings {
-    /// Base URL, for Apicurio ending in `/apis/ccompat/v7`.
-    pub url: String,
-    /// The name for basic auth, if the registry asks for one.
-    #[serde(default)]
-    pub username: Option<String>,
-    /// Its password.
-    #[serde(default, serialize_with = "redact_option")]
-    pub password: Option<SecretString>,
-}
-
 /// `database`: the service's own Postgres database.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -184,3 +184,24 @@ fn variables_without_a_section_are_left_to_others() {
     let variables = [("BACKSTITCH_STACK_DIR", "/tmp/x"), ("HOME", "/root")];
     assert!(load::<Settings>(Some(COMPLETE), &environment(&variables)).is_ok());
 }
+
+#[test]
+fn the_manual_names_every_shared_setting_with_its_default() {
+    let manual = include_str!("../../../../docs/configuration.md");
+    let settings: Settings = load(Some(COMPLETE), &Environment::default()).unwrap();
+    let shown = serde_json::to_value(&settings).unwrap();
+    let mut rows = 0;
+    for section in ["database", "http", "auth", "telemetry", "process"] {
+        let (_, text) = manual.split_once(&format!("### `{section}`\n")).unwrap();
+        let text = text.split("\n### ").next().unwrap_or_default();
+        for (name, value) in shown[section].as_object().unwrap() {
+            let row = text.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}")));
+            let row = row.unwrap_or_else(|| panic!("{section}.{name} is not in the manual"));
+            let default = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let simple = value.is_number() || value.is_boolean();
+            assert!(!simple || row.contains(&default), "{section}.{name} is {default}, not as in: {row}");
+            rows += 1;
+        }
+    }
+    assert!(rows > 12, "only {rows} settings were looked at");
+}

@@ -5,8 +5,10 @@
 
 mod answer;
 mod append;
+mod batch;
 mod cache;
 mod calls;
+mod case;
 mod cause;
 mod draft;
 mod event;

@@ -5,26 +5,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backstitch_contracts::headers;
 use backstitch_event_store::StreamId;
 use backstitch_messaging::LaneId;
 use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer};
 use chrono::{DateTime, SubsecRound as _, Utc};
-use serde::Deserialize as _;
 use serde_json::Value;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use crate::append::add_append;
+use crate::batch::Batch;
 use crate::cache::Cache;
-use crate::cause::{Cause, CauseKind, Undoes};
-use crate::draft::{Draft, Placed, Setting, TimerOrder, concerned};
-use crate::load::{Read, Source, lock_shared, read_own};
-use crate::note::{CallTicket, TimerTicket};
+use crate::case::{Case, InputId};
+use crate::cause::Cause;
+use crate::draft::{Draft, Placed, Setting, TimerOrder};
+use crate::load::{Source, lock_shared, read_own};
 use crate::publish::record_of;
 use crate::record::{Record, RecordOf};
-use crate::shared::{Shared, SharedStreams};
-use crate::{Intent, Participant, Route, Settings};
+use crate::shared::Shared;
+use crate::{Participant, Route, Settings};
 
 /// The decisions of one lane of a participant.
 pub struct ParticipantLogic<P: Participant> {
@@ -35,126 +33,12 @@ pub struct ParticipantLogic<P: Participant> {
     batch: Batch<P>,
 }
 
-/// What one batch works on: streams as they were loaded, and beside them as its inputs leave them, so that the batch can
-/// be decided again from the start.
-struct Batch<P: Participant> {
-    cases: HashMap<InputId, Result<Case<P>, Rejection>>,
-    own: Read<RecordOf<P>>,
-    staged: HashMap<StreamId, RecordOf<P>>,
-    shared: SharedStreams<P::Shared>,
-    shared_broken: BTreeMap<StreamId, String>,
-    appended: Vec<Placed>,
-}
-
-impl<P: Participant> Default for Batch<P> {
-    fn default() -> Self {
-        Self {
-            cases: HashMap::new(),
-            own: Read::default(),
-            staged: HashMap::new(),
-            shared: SharedStreams::default(),
-            shared_broken: BTreeMap::new(),
-            appended: Vec::new(),
-        }
-    }
-}
-
-impl<P: Participant> Batch<P> {
-    fn record(&self, stream: &StreamId) -> Option<&RecordOf<P>> {
-        self.staged.get(stream).or_else(|| self.own.streams.get(stream))
-    }
-
-    fn unstage(&mut self) {
-        self.staged.clear();
-        self.shared.staged.clear();
-        self.appended.clear();
-    }
-}
-
-/// Names an input within a batch.
-#[derive(PartialEq, Eq, Hash)]
-enum InputId {
-    Message(Arc<str>, i32, i64),
-    Timer(String),
-    Answered(String),
-}
-
-impl InputId {
-    fn of(input: &Input) -> Self {
-        match input {
-            Input::Message(message) => {
-                let source = &message.delivery.source;
-                Self::Message(Arc::clone(&source.topic), source.partition, message.delivery.offset)
-            }
-            Input::Timer(timer) => Self::Timer(timer.id.clone()),
-            Input::Answered(answered) => Self::Answered(answered.job.id.clone()),
-        }
-    }
-}
-
-/// An input, understood.
-enum Case<P: Participant> {
-    Message { route: Route<P>, cause: Cause },
-    Timer { ticket: TimerTicket, timer: P::Timer },
-    Answered { ticket: CallTicket, outcome: P::Outcome },
-}
-
-impl<P: Participant> Case<P> {
-    fn stream(&self) -> Option<&StreamId> {
-        match self {
-            Self::Message { route, .. } => route.stream(),
-            Self::Timer { ticket, .. } => Some(&ticket.stream),
-            Self::Answered { ticket, .. } => Some(&ticket.stream),
-        }
-    }
-
-    /// Whether the flow most likely begins here.
-    fn is_likely_first(&self) -> bool {
-        matches!(self, Self::Message { route: Route::Command { .. }, cause } if cause.attempt() == 1)
-    }
-
-    fn intents<'a>(&'a self, record: &'a RecordOf<P>) -> Vec<Intent<'a, P>> {
-        match self {
-            Self::Message { route: Route::Command { command, .. }, .. } => vec![Intent::Command(command)],
-            Self::Message { route: Route::Compensation { command, .. }, .. } => vec![Intent::Compensation(command)],
-            Self::Message { route: Route::Event { event, .. }, .. } => vec![Intent::Event(event)],
-            Self::Message { route: Route::Ignored, .. } => Vec::new(),
-            Self::Timer { timer, .. } => vec![Intent::Timer(timer)],
-            Self::Answered { ticket, .. } => {
-                let (answered, deferred) = concerned(record, ticket);
-                let answered = answered.into_iter().map(Intent::Answered);
-                answered.chain(deferred.into_iter().map(Intent::Compensation)).collect()
-            }
-        }
-    }
-}
-
 impl<P: Participant> ParticipantLogic<P> {
     /// The logic of one lane; participant and settings are shared by all lanes.
     #[must_use]
     pub fn new(participant: Arc<P>, settings: Arc<Settings>) -> Self {
         let max = settings.cached_streams_max;
         Self { participant, settings, own: Cache::new(max), shared: Cache::new(max), batch: Batch::default() }
-    }
-
-    fn understand(&self, input: &Input) -> Result<Case<P>, Rejection> {
-        match input {
-            Input::Message(message) => {
-                let route = self.participant.route(message)?;
-                let cause = cause_of(message, &route);
-                Ok(Case::Message { route, cause })
-            }
-            Input::Timer(timer) => {
-                let ticket = TimerTicket::deserialize(&timer.payload).map_err(Rejection::invalid)?;
-                let timer = P::Timer::deserialize(&ticket.timer).map_err(Rejection::invalid)?;
-                Ok(Case::Timer { ticket, timer })
-            }
-            Input::Answered(answered) => {
-                let ticket = CallTicket::of(&answered.job).map_err(Rejection::invalid)?;
-                let outcome = P::Outcome::deserialize(&answered.outcome).map_err(Rejection::invalid)?;
-                Ok(Case::Answered { ticket, outcome })
-            }
-        }
     }
 
     pub(crate) async fn load_from(
@@ -165,7 +49,7 @@ impl<P: Participant> ParticipantLogic<P> {
     ) -> Result<(), sqlx::Error> {
         self.batch = Batch::default();
         for input in inputs {
-            self.batch.cases.insert(InputId::of(input), self.understand(input));
+            self.batch.cases.insert(InputId::of(input), Case::of(input, &*self.participant));
         }
         self.load_own(loading, source).await?;
         self.load_shared(loading, source).await
@@ -183,7 +67,10 @@ impl<P: Participant> ParticipantLogic<P> {
             let cached = self.own.take(&stream).filter(|_| loading == Loading::Optimistic);
             match cached {
                 Some(record) => drop(held.insert(stream, record)),
-                None if is_likely_new && loading == Loading::Optimistic => drop(held.insert(stream, Record::default())),
+                None if is_likely_new && loading == Loading::Optimistic => {
+                    self.batch.assumed.insert(stream.clone());
+                    held.insert(stream, Record::default());
+                }
                 None => drop(missing.insert(stream)),
             }
         }
@@ -257,7 +144,8 @@ impl<P: Participant> ParticipantLogic<P> {
     /// Decides an input and stages what follows; `None` if it does not matter here. Whatever can fail comes before
     /// anything is staged.
     pub(crate) fn decided(&mut self, input: &Input, now: DateTime<Utc>) -> Result<Option<Decided>, Rejection> {
-        let case = self.batch.cases.remove(&InputId::of(input)).unwrap_or_else(|| self.understand(input))?;
+        let case =
+            self.batch.cases.remove(&InputId::of(input)).unwrap_or_else(|| Case::of(input, &*self.participant))?;
         let Some(stream) = case.stream() else { return Ok(None) };
         let draft = self.draft(&case, stream, now.trunc_subsecs(6))?;
         let (drafted, calls, timers) = (draft.drafted, draft.calls, draft.timers);
@@ -269,9 +157,7 @@ impl<P: Participant> ParticipantLogic<P> {
         });
         let calls = orders.collect::<Result<Vec<_>, Rejection>>()?;
 
-        self.batch.staged.insert(stream.clone(), drafted.record);
-        self.batch.shared.staged.extend(drafted.changed);
-        self.batch.appended.extend(drafted.appended);
+        self.batch.stage(stream.clone(), drafted);
         let timers = timers.into_iter().map(|(name, timer)| (format!("{stream}/{name}"), timer)).collect();
         Ok(Some(Decided { records, timers, calls }))
     }
@@ -350,8 +236,8 @@ impl<P: Participant> Logic for ParticipantLogic<P> {
     }
 
     fn committed(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        for (stream, record) in batch.own.streams.into_iter().chain(batch.staged) {
+        let mut batch = std::mem::take(&mut self.batch);
+        for (stream, record) in batch.take_own() {
             self.own.put(stream, record);
         }
         for (stream, shared) in batch.shared.locked.into_iter().chain(batch.shared.staged) {
@@ -363,25 +249,6 @@ impl<P: Participant> Logic for ParticipantLogic<P> {
     fn aborted(&mut self) {
         self.batch.unstage();
     }
-}
-
-fn cause_of<P: Participant>(message: &Message, route: &Route<P>) -> Cause {
-    let envelope = &message.envelope;
-    let number = |name| message.delivery.header_text(name).and_then(|text| text.parse::<u32>().ok());
-    let command = |undoes| CauseKind::Command {
-        name: envelope.event_type.clone(),
-        attempt: number(headers::SAGA_TRY).unwrap_or(1).max(1),
-        undoes,
-    };
-    let kind = match route {
-        Route::Command { .. } => command(None),
-        Route::Compensation { undoes, .. } => {
-            let id = message.delivery.header_text(headers::SAGA_UNDOES).and_then(|text| Uuid::parse_str(text).ok());
-            command(Some(Undoes { id, command: (*undoes).to_owned() }))
-        }
-        Route::Event { .. } | Route::Ignored => CauseKind::Event,
-    };
-    Cause { id: envelope.event_id, correlation_id: envelope.correlation_id, user_id: envelope.user_id.clone(), kind }
 }
 
 fn unreadable(stream: &StreamId, why: &str) -> Rejection {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use backstitch_event_store::{AppendRequest, ExpectedVersion, StreamId, contract};
 
 use super::booking::{How, flow_stream, seat_stream};
-use super::desk::{Desk, FLOW, book};
+use super::desk::{Desk, FLOW, book, shout};
 
 fn spoil(desk: &Desk, stream: StreamId) {
     let event = contract::event("WrittenByNobodyWeKnow");
@@ -51,4 +51,13 @@ fn a_shared_stream_that_cannot_be_read_stops_those_that_want_it() {
     assert_eq!(rejection.reason, "unreadable-stream");
     assert!(rejection.detail.contains("WrittenByNobodyWeKnow"), "{rejection}");
     assert_eq!(told[1].as_ref().unwrap(), &["Booked B"]);
+}
+
+#[test]
+fn a_rejected_command_of_a_flow_taken_for_new_does_not_make_it_new() {
+    let mut desk = Desk::at(Arc::default(), false);
+    desk.gets(book(1, "A", How::Now));
+    desk.restart();
+    desk.try_gets(book(2, "B", How::Peeking)).unwrap_err();
+    assert_eq!(desk.gets(shout(3, "fire")), ["Unbooked A"]);
 }

@@ -123,6 +123,8 @@ impl Writer {
             fields.insert(field.name.clone(), value);
         }
         as_micros(&mut fields);
+        // Null is how many say that they have nothing to say.
+        fields.retain(|name, value| name == "data" || !value.is_null());
         let envelope: Envelope =
             serde_json::from_value(Value::Object(fields)).map_err(|error| no_envelope(&error.to_string()))?;
         if let Some(branch) = written {

@@ -137,7 +137,8 @@ const STRANGER: &str = r#"{"type": "record", "name": "Message", "namespace": "co
     {"name": "event_version", "type": "long"},
     {"name": "event_type", "type": {"type": "enum", "name": "Type", "symbols": ["StopSaga", "StartSaga"]}},
     {"name": "event_id", "type": "string"}, {"name": "correlation_id", "type": "string"},
-    {"name": "aggregate_id", "type": "string"}, {"name": "aggregate_type", "type": "string"}
+    {"name": "aggregate_id", "type": "string"}, {"name": "aggregate_type", "type": "string"},
+    {"name": "metadata", "type": ["null", {"type": "map", "values": "string"}]}
 ]}"#;
 
 fn text(text: &str) -> Vec<u8> {
@@ -155,7 +156,7 @@ fn a_strangers_envelope_starts_a_saga() {
     bytes.push(2);
     bytes.extend([text("{}"), text("k"), text("order-fulfilment")].concat());
     bytes.extend([0xff, 0x00, 2, 2, 2]);
-    bytes.extend([text(id), text(id), text(""), text("Saga")].concat());
+    bytes.extend([text(id), text(id), text(""), text("Saga"), vec![0]].concat());
     let envelope = decoder.decode("saga.commands", &bytes).unwrap();
     assert_eq!(envelope.data, json!({ "definition": "order-fulfilment", "key": "k", "data": "{}" }));
     assert_eq!((envelope.event_type.as_str(), envelope.event_version), ("StartSaga", 1));

@@ -31,6 +31,8 @@ struct Gateway {
     password: SecretString,
     #[serde(default)]
     fails: bool,
+    #[serde(default)]
+    panics: bool,
 }
 
 impl Config for Settings {
@@ -55,9 +57,11 @@ fn main() -> ExitCode {
         })
         .run(|context| async move {
             context.serve(&context.config.http, &context.config.auth, axum::Router::new()).await?;
-            let (shutdown, fails) = (context.shutdown.clone(), context.config.gateway.fails);
+            let Gateway { fails, panics, .. } = context.config.gateway;
+            let shutdown = context.shutdown.clone();
             context.tasks.spawn("heartbeat", async move {
                 anyhow::ensure!(!fails, "the gateway is gone");
+                assert!(!panics, "the gateway confuses us");
                 shutdown.cancelled().await;
                 println!("the last beat");
                 Ok(())

@@ -20,6 +20,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::config::{LogFormat, TelemetrySettings};
 use crate::logs::JsonLogs;
+use crate::tasks::text_of;
 
 /// How long the end of a process waits for its last spans to be taken.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -57,6 +58,7 @@ impl Telemetry {
             LogFormat::Pretty => tracing_subscriber::fmt::layer().with_filter(filter).boxed(),
         });
         tracing_subscriber::registry().with(layers).try_init().context("logs are installed already")?;
+        std::panic::set_hook(Box::new(log_panic));
         Ok(Self { provider })
     }
 
@@ -68,6 +70,12 @@ impl Telemetry {
             tracing::warn!(%error, "the last spans may be lost");
         }
     }
+}
+
+/// A panic as a log line like any other; the default hook writes text that no log search finds.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(panic = text_of(panic.payload()), location, "a panic");
 }
 
 /// Only spans of this project: those of HTTP clients would trace the export itself.

@@ -81,6 +81,17 @@ fn a_task_that_fails_ends_the_process_with_its_name() {
 }
 
 #[test]
+fn a_task_that_panics_ends_the_process_and_says_where_in_the_log() {
+    let (code, out, errors) = run(configured().env("BACKSTITCH_GATEWAY__PANICS", "true"));
+    assert_eq!((code, errors.as_str()), (Some(1), ""));
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let panic = lines.iter().find(|line| line["message"] == "a panic").unwrap();
+    assert_eq!(panic["panic"], "the gateway confuses us");
+    assert!(panic["location"].as_str().unwrap().contains("minimal.rs"), "{panic}");
+    assert!(lines.iter().any(|line| line["task"] == "heartbeat"), "{out}");
+}
+
+#[test]
 fn sigterm_lets_the_process_finish_and_end_with_0() {
     let mut child: Child = configured().stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -12,18 +12,18 @@ use backstitch_service_kit::http::{Caller, Operator, Path, Problem, ProblemBody,
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::Api;
 use super::commands::{SendCommandError, envelope};
 use super::dry_run::applies;
 use super::outcome::{patience, seen};
 use super::show::known;
 use super::views::{ActRequest, Outcome, SignalRequest, WaitQuery};
+use super::{Api, bounds};
 
 /// Declares the handler of one command. The same for all but the words, and utoipa reads words only from a function.
 macro_rules! act {
     ($(#[$doc:meta])* $name:ident, $path:literal, $command:ident, $input:ident) => {
         $(#[$doc])*
-        #[utoipa::path(post, path = $path, tag = "commands",
+        #[utoipa::path(post, path = $path, tag = "commands", security(("token" = [])),
             params(("id" = Uuid, Path, description = "The saga"), WaitQuery), request_body = ActRequest,
             responses(
                 (status = 200, body = Outcome, description = "Done; the entries say what it led to"),
@@ -41,6 +41,7 @@ macro_rules! act {
             body: Bytes,
         ) -> Result<Response, Problem> {
             let ActRequest { reason } = optional(&body)?;
+            let reason = bounds::reason(reason)?;
             let payload = $command { saga_id: Some(id), reason: reason.clone(), ..$command::default() };
             let input = Input::$input { by: by(&caller, reason) };
             act(&api, id, patience(&asked)?, &caller, &input, &payload).await
@@ -74,7 +75,7 @@ act!(
 );
 
 /// Hands a signal to a saga
-#[utoipa::path(post, path = "/sagas/{id}/signal/{name}", tag = "commands",
+#[utoipa::path(post, path = "/sagas/{id}/signal/{name}", tag = "commands", security(("token" = [])),
     params(("id" = Uuid, Path, description = "The saga"), ("name" = String, Path, description = "The signal"), WaitQuery),
     request_body = SignalRequest,
     responses(
@@ -92,7 +93,7 @@ pub(super) async fn signal(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let SignalRequest { reason, data } = optional(&body)?;
-    let text = data.to_string();
+    let (reason, text) = (bounds::reason(reason)?, bounds::data(&data)?);
     let payload = SignalSaga { saga_id: Some(id), definition: None, key: None, signal: name.clone(), data: text };
     let input = Input::Signal(Signal { name, data, by: by(&caller, reason) });
     act(&api, id, patience(&asked)?, &caller, &input, &payload).await

@@ -2,6 +2,7 @@
 //! reads: whatever changes a saga goes through `saga.commands`, so that there is one way to change one.
 
 mod act;
+mod bounds;
 mod commands;
 mod definitions;
 mod dry_run;
@@ -22,7 +23,8 @@ use axum::routing::get;
 use backstitch_saga::Definition;
 use backstitch_service_kit::http::Problem;
 use sqlx::PgPool;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -57,9 +59,20 @@ impl Api {
         (name = "sagas", description = "Looking at sagas"),
         (name = "commands", description = "Changing them; each needs a bearer token with the role operator"),
         (name = "definitions", description = "What sagas run on"),
-    )
+    ),
+    modifiers(&BearerToken)
 )]
 struct Documentation;
+
+/// How changes say who makes them.
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, documentation: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        documentation.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
 
 /// All routes, and their description at `/openapi.json`.
 pub fn router(api: Api) -> Router {

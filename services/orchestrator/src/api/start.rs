@@ -11,17 +11,16 @@ use uuid::Uuid;
 use super::act::{About, send};
 use super::outcome::{patience, seen};
 use super::views::{Outcome, StartRequest, WaitQuery};
-use super::{Api, database, query};
-
-const KEY_BYTES_MAX: usize = 200;
+use super::{Api, bounds, database, query};
 
 /// Starts a saga; starting twice is starting once
-#[utoipa::path(post, path = "/sagas", tag = "commands", params(WaitQuery), request_body = StartRequest, responses(
+#[utoipa::path(post, path = "/sagas", tag = "commands", security(("token" = [])), params(WaitQuery), request_body = StartRequest, responses(
     (status = 200, body = Outcome, description = "It has started, now or before"),
     (status = 202, body = Outcome, description = "The command is on its topic; nothing shows yet"),
     (status = 401, body = ProblemBody),
     (status = 404, body = ProblemBody, description = "No such definition"),
     (status = 409, body = ProblemBody, description = "The start was refused"),
+    (status = 422, body = ProblemBody, description = "The data is too large"),
 ))]
 pub(super) async fn start(
     State(api): State<Api>,
@@ -31,16 +30,13 @@ pub(super) async fn start(
 ) -> Result<Response, Problem> {
     let patience = patience(&asked)?;
     let definition = api.startable(&request.definition).ok_or_else(|| unknown(&api, &request.definition))?;
-    if request.key.is_empty() || request.key.len() > KEY_BYTES_MAX {
-        let detail = format!("`key` should have from 1 to {KEY_BYTES_MAX} bytes");
-        return Err(Problem::bad_request("key_out_of_range", detail));
-    }
+    bounds::key(&request.key)?;
+    let data = bounds::data(&serde_json::Value::Object(request.data))?;
     let saga = definition.saga_id(&request.key).as_uuid();
     if let Some(status) = query::status(&api.db, saga).await.map_err(database)? {
         let outcome = Outcome { saga_id: saga, command_id: None, status: Some(status), entries: Vec::new() };
         return Ok((StatusCode::OK, Json(outcome)).into_response());
     }
-    let data = serde_json::Value::Object(request.data).to_string();
     let payload = StartSaga { definition: request.definition, key: request.key.clone(), data };
     let about = About { saga, key: &request.key, correlation_id: Uuid::now_v7() };
     let command = send(&api, &about, &caller, None, &payload).await?;

@@ -289,6 +289,24 @@ async fn what_is_unknown_is_told_as_such() {
 }
 
 #[tokio::test]
+async fn what_is_too_large_is_told_before_it_becomes_a_dead_letter() {
+    let (orchestrator, _) = orchestrator().await;
+    let saga = orchestrator.start("order-1").await["saga_id"].as_str().unwrap().to_owned();
+    let (large, key, reason) = ("x".repeat(70_000), "k".repeat(201), "because ".repeat(200));
+    let cases = [
+        orchestrator.post("/sagas", json!({ "definition": DEFINITION, "key": "k", "data": { "note": &large } })).await,
+        orchestrator.post(&format!("/sagas/{saga}/signal/paid"), json!({ "data": &large })).await,
+        orchestrator.post("/sagas", start(&key)).await,
+        orchestrator.post(&format!("/sagas/{saga}/cancel"), json!({ "reason": &reason })).await,
+    ];
+    let told: Vec<_> = cases.iter().map(|(status, problem)| (*status, problem["code"].as_str().unwrap())).collect();
+    let expected =
+        [(422, "data_too_large"), (422, "data_too_large"), (400, "key_out_of_range"), (400, "reason_too_long")];
+    assert_eq!(told, expected);
+    orchestrator.end().await;
+}
+
+#[tokio::test]
 async fn nobody_changes_a_saga_without_a_token() {
     let (orchestrator, _) = orchestrator().await;
     let saga = orchestrator.start("order-1").await["saga_id"].as_str().unwrap().to_owned();
@@ -349,5 +367,9 @@ async fn definitions_are_shown_and_the_api_describes_itself() {
     let (_, description) = orchestrator.get("/openapi.json").await;
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
     assert_eq!(paths.len(), 12, "{paths:?}");
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        let change = methods.get("post");
+        assert!(change.is_none_or(|change| change["security"] == json!([{ "token": [] }])), "{path}");
+    }
     orchestrator.end().await;
 }

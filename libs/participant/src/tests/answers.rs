@@ -3,7 +3,8 @@
 use backstitch_contracts::headers;
 
 use super::booking::{How, flow_stream};
-use super::desk::{Desk, FLOW, book, letter, shout, unbook};
+use super::desk::Desk;
+use super::letters::{FLOW, book, letter, shout, unbook};
 
 #[test]
 fn a_repeated_command_gets_exactly_the_same_events_again() {

@@ -1,7 +1,8 @@
 //! External calls: answered later, settled before they are undone, never made twice.
 
 use super::booking::{How, Outcome, seat_stream};
-use super::desk::{Desk, FLOW, book, unbook};
+use super::desk::Desk;
+use super::letters::{FLOW, book, unbook};
 
 #[test]
 fn a_command_that_needs_a_call_is_answered_when_the_call_is() {

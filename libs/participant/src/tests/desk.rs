@@ -3,33 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
-use backstitch_contracts::{Catalog, Decoder, Encoder, Envelope};
+use backstitch_contracts::Envelope;
 use backstitch_event_store::{
     AppendError, AppendRequest, ExpectedVersion, MemoryStore, StoredEvent, StreamId, StreamVersion,
 };
-use backstitch_messaging::{Delivery, Record, TopicPartition};
-use backstitch_processor::{Answered, Input, Job, Loading, Logic as _, Message, Rejection, Timer};
+use backstitch_messaging::Record;
+use backstitch_processor::{Answered, Input, Job, Loading, Logic as _, Rejection, Timer};
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::booking::{Booking, How, Outcome, flow_stream};
+use super::booking::{Booking, Outcome, flow_stream};
+use super::letters::{FLOW, Letter, morning};
+use super::schema::{decoded, settings};
+use crate::ParticipantLogic;
 use crate::draft::Placed;
 use crate::load::Source;
 use crate::logic::Decided;
-use crate::{ParticipantLogic, Settings};
-
-const TOPIC: &str = "bookings.events";
-const SCHEMA_ID: u32 = 7;
-
-static CODEC: LazyLock<(Arc<Settings>, Decoder)> = LazyLock::new(codec);
-
-/// The flow of most stories.
-pub(crate) const FLOW: &str = "0001-flow";
 
 pub(crate) struct Desk {
     pub(crate) store: Arc<MemoryStore>,
@@ -45,71 +37,14 @@ pub(crate) struct Desk {
     pub(crate) published: Vec<Record>,
 }
 
-/// The desk's place among topics.
-#[cfg(feature = "system")]
-pub(crate) fn settings() -> Arc<Settings> {
-    Arc::clone(&CODEC.0)
-}
-
-/// A message to be sent to the desk.
-#[derive(Clone)]
-pub(crate) struct Letter {
-    topic: &'static str,
-    id: Uuid,
-    flow: String,
-    event_type: &'static str,
-    data: Value,
-    headers: Vec<(String, Vec<u8>)>,
-}
-
-impl Letter {
-    pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
-        self.headers.push((name.to_owned(), value.to_string().into_bytes()));
-        self
-    }
-
-    pub(crate) fn attempt(self, attempt: u32) -> Self {
-        self.header("saga-try", attempt)
-    }
-
-    pub(crate) fn undoing(self, forward: u128) -> Self {
-        self.header("saga-undoes", Uuid::from_u128(forward))
-    }
-
-    pub(crate) fn of(mut self, flow: &str) -> Self {
-        if let Some(field) = self.data.get_mut("flow") {
-            *field = flow.into();
-        }
-        flow.clone_into(&mut self.flow);
-        self
-    }
-}
-
-pub(crate) fn book(id: u128, seat: &str, how: How) -> Letter {
-    let data = json!({"flow": FLOW, "seat": seat, "how": how});
-    letter("bookings.commands", id, "Book", data)
-}
-
-pub(crate) fn unbook(id: u128, how: How) -> Letter {
-    letter("bookings.commands", id, "Unbook", json!({"flow": FLOW, "how": how}))
-}
-
-pub(crate) fn shout(id: u128, word: &str) -> Letter {
-    letter("street.events", id, "Shout", json!({"word": word}))
-}
-
-pub(crate) fn letter(topic: &'static str, id: u128, event_type: &'static str, data: Value) -> Letter {
-    Letter { topic, id: Uuid::from_u128(id), flow: FLOW.to_owned(), event_type, data, headers: Vec::new() }
-}
-
 impl Desk {
     pub(crate) fn at(store: Arc<MemoryStore>, forgetful: bool) -> Self {
         Self {
             store,
-            logic: ParticipantLogic::new(Arc::new(Booking), Arc::clone(&CODEC.0)),
+            logic: ParticipantLogic::new(Arc::new(Booking), settings()),
             forgetful,
             offset: 0,
-            now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+            now: morning(),
             jobs: Vec::new(),
             timers: BTreeMap::new(),
             reads: Vec::new(),
@@ -159,28 +94,7 @@ impl Desk {
 
     pub(crate) fn input(&mut self, letter: Letter) -> Input {
         self.offset += 1;
-        let delivery = Delivery {
-            source: TopicPartition::new(letter.topic, 0),
-            offset: self.offset,
-            timestamp_millis: None,
-            key: Some(letter.flow.clone().into_bytes()),
-            value: None,
-            headers: letter.headers,
-        };
-        let envelope = Envelope {
-            event_id: letter.id,
-            event_type: letter.event_type.to_owned(),
-            event_version: 1,
-            aggregate_id: letter.flow,
-            aggregate_type: "Flow".to_owned(),
-            occurred_at: self.now,
-            correlation_id: Uuid::from_u128(77),
-            causation_id: None,
-            user_id: Some("ada".to_owned()),
-            metadata: BTreeMap::new(),
-            data: letter.data,
-        };
-        Input::Message(Box::new(Message { topic: letter.topic.to_owned(), delivery, envelope, trace: None }))
+        letter.arrives(self.offset, self.now)
     }
 
     pub(crate) fn batch(&mut self, inputs: Vec<Input>) -> Vec<Result<Vec<String>, Rejection>> {
@@ -272,7 +186,7 @@ impl Desk {
     }
 
     pub(crate) fn envelope(&self, record: &Record) -> Envelope {
-        CODEC.1.decode(TOPIC, record.value.as_deref().unwrap()).unwrap()
+        decoded(record)
     }
 
     /// The types of all events of a stream.
@@ -297,21 +211,6 @@ fn request(appended: Vec<Placed>) -> AppendRequest {
     streams.into_iter().fold(AppendRequest::new(), |request, (stream, (first, events))| {
         request.write(stream, ExpectedVersion::Exact(StreamVersion(first.0 - 1)), events)
     })
-}
-
-// The envelope of any topic of ours around three events of the desk's.
-fn codec() -> (Arc<Settings>, Decoder) {
-    let catalog = Catalog::embedded().unwrap();
-    let schema = catalog.topic("inventory.events").unwrap().schema.as_ref().unwrap();
-    let mut schema: Value = serde_json::from_str(schema).unwrap();
-    let event = |name: &str, field: &str| json!({"type": "record", "name": name, "fields": [{"name": field, "type": "string"}]});
-    let fields = schema["fields"].as_array_mut().unwrap();
-    let data = fields.iter_mut().find(|field| field["name"] == "data").unwrap();
-    data["type"] = json!([event("Booked", "seat"), event("BookingFailed", "reason"), event("Unbooked", "seat")]);
-    let decoder = Decoder::new(&catalog).unwrap();
-    decoder.learn(SCHEMA_ID, &schema.to_string()).unwrap();
-    let encoder = Encoder::new(&schema.to_string(), SCHEMA_ID).unwrap();
-    (Arc::new(Settings::new("booking", TOPIC, encoder)), decoder)
 }
 
 struct MemorySource<'a> {

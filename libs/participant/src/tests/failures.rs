@@ -5,7 +5,8 @@ use std::sync::Arc;
 use backstitch_event_store::{AppendRequest, ExpectedVersion, StreamId, contract};
 
 use super::booking::{How, flow_stream, seat_stream};
-use super::desk::{Desk, FLOW, book, shout};
+use super::desk::Desk;
+use super::letters::{FLOW, book, shout};
 
 fn spoil(desk: &Desk, stream: StreamId) {
     let event = contract::event("WrittenByNobodyWeKnow");

@@ -1,7 +1,8 @@
 //! Events of other services, and timers.
 
 use super::booking::{How, seat_stream};
-use super::desk::{Desk, FLOW, book, shout};
+use super::desk::Desk;
+use super::letters::{FLOW, book, shout};
 
 #[test]
 fn an_event_that_is_heard_twice_is_reacted_to_once() {

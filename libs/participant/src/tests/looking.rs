@@ -5,7 +5,8 @@ use std::sync::Arc;
 use backstitch_event_store::{StoredEvent, StreamId, StreamVersion};
 
 use super::booking::{Booking, How, flow_stream, seat_stream};
-use super::desk::{Desk, FLOW, book, unbook};
+use super::desk::Desk;
+use super::letters::{FLOW, book, unbook};
 use crate::{shared_state_of, state_of};
 
 fn events(desk: &Desk, stream: StreamId) -> Vec<StoredEvent> {

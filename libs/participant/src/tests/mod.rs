@@ -6,9 +6,9 @@ mod calls;
 mod desk;
 mod failures;
 mod heard;
+mod letters;
 mod looking;
-#[cfg(feature = "system")]
-mod postgres;
+mod schema;
 mod seats;
 mod undoing;
 mod walk;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::booking::{How, seat_stream};
-use super::desk::{Desk, book, unbook};
+use super::desk::Desk;
+use super::letters::{book, unbook};
 
 #[test]
 fn of_two_flows_in_one_batch_only_one_gets_the_seat() {

@@ -1,7 +1,8 @@
 //! Compensations: of what was done, of what was not, and before it comes.
 
 use super::booking::{How, seat_stream};
-use super::desk::{Desk, book, unbook};
+use super::desk::Desk;
+use super::letters::{book, unbook};
 
 #[test]
 fn what_was_done_is_undone_once() {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::booking::{How, Outcome, seat_stream};
-use super::desk::{Desk, book, unbook};
+use super::desk::Desk;
+use super::letters::{book, unbook};
 
 const LENGTH: u32 = 5;
 const COUNT: u32 = 6;

@@ -1,6 +1,5 @@
 //! The suite of all stores over Postgres, and what only a real database can show. Needs a server: `POSTGRES_ADMIN_URL`,
 //! as the local stack writes it.
-#![cfg(feature = "system")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test fails it by panicking")]
 
 use std::collections::BTreeSet;

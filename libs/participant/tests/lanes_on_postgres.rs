@@ -1,17 +1,30 @@
-//! The same logic over a real database: statements, locks and conflicts. Needs a server: `POSTGRES_ADMIN_URL`, as the
-//! local stack writes it.
+//! The booking desk's logic over a real database: statements, locks and conflicts. Needs a server: `POSTGRES_ADMIN_URL`,
+//! as the local stack writes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test fails it by panicking")]
+#![allow(dead_code, reason = "the desk's parts are made for more stories than these")]
+
+#[path = "../src/tests/booking.rs"]
+mod booking;
+#[path = "../src/tests/letters.rs"]
+mod letters;
+#[path = "../src/tests/schema.rs"]
+mod schema;
 
 use std::sync::Arc;
 
-use backstitch_event_store::{EventStore as _, StreamVersion};
+use backstitch_event_store::{EventStore as _, StreamId, StreamVersion};
 use backstitch_event_store_postgres::PostgresStore;
+// The desk's parts name these as their crate's own.
+use backstitch_participant::{
+    Answer, Changes, DomainEvent, Intent, Participant, ParticipantLogic, Route, Settings, View, Visibility,
+};
 use backstitch_processor::{CONFLICT, Effects, Input, Loading, Logic as _, Statement};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::booking::{Booking, How, flow_stream, seat_stream};
-use super::desk::{Desk, Letter, book, settings, unbook};
-use crate::ParticipantLogic;
+use booking::{Booking, How, flow_stream, seat_stream};
+use letters::{FLOW, Letter, book, morning, unbook};
+use schema::settings;
 
 struct Database {
     admin: String,
@@ -35,13 +48,13 @@ impl Database {
     async fn lane(&self) -> Lane {
         Lane {
             logic: ParticipantLogic::new(Arc::new(Booking), settings()),
-            letters: Desk::at(Arc::default(), false),
+            offset: 0,
             db: self.pool.acquire().await.unwrap().detach(),
             conflicts: 0,
         }
     }
 
-    async fn types_of(&self, stream: backstitch_event_store::StreamId) -> Vec<String> {
+    async fn types_of(&self, stream: StreamId) -> Vec<String> {
         let events = PostgresStore::new(self.pool.clone()).load(&stream, StreamVersion::NONE).await.unwrap();
         events.into_iter().map(|stored| stored.event.event_type).collect()
     }
@@ -56,7 +69,7 @@ impl Database {
 /// One lane with a connection of its own, doing what the processor does, less the fence.
 struct Lane {
     logic: ParticipantLogic<Booking>,
-    letters: Desk,
+    offset: i64,
     db: PgConnection,
     conflicts: usize,
 }
@@ -64,7 +77,9 @@ struct Lane {
 impl Lane {
     /// How many records the batch publishes.
     async fn gets(&mut self, letters: Vec<Letter>) -> usize {
-        let inputs: Vec<Input> = letters.into_iter().map(|letter| self.letters.input(letter)).collect();
+        let inputs: Vec<Input> =
+            (self.offset..).zip(letters).map(|(offset, letter)| letter.arrives(offset, morning())).collect();
+        self.offset += 10;
         let inputs: Vec<&Input> = inputs.iter().collect();
         let mut loading = Loading::Optimistic;
         loop {
@@ -91,7 +106,7 @@ impl Lane {
         self.logic.load(inputs, loading, &mut self.db).await?;
         let mut effects = Effects::default();
         for input in inputs {
-            self.logic.decide(input, self.letters.now, &mut effects).unwrap();
+            self.logic.decide(input, morning(), &mut effects).unwrap();
         }
         let mut statement = Statement::new();
         statement.part("fence", "SELECT 1");
@@ -147,7 +162,7 @@ async fn a_flow_taken_for_new_that_is_not_is_a_conflict_and_decided_again() {
     let mut after = database.lane().await;
     assert_eq!(after.gets(vec![book(1, "A", How::Now)]).await, 1);
     assert_eq!((before.conflicts, after.conflicts), (0, 1));
-    let history = database.types_of(flow_stream(super::desk::FLOW)).await;
+    let history = database.types_of(flow_stream(FLOW)).await;
     assert_eq!(history, ["Booked"]);
     database.drop().await;
 }

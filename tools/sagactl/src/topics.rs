@@ -109,8 +109,8 @@ fn words(state: &TopicState) -> String {
 
 fn unreachable(error: EnsureTopicsError) -> anyhow::Error {
     match error {
-        EnsureTopicsError::LookUp(TopologyError::Unreachable { bootstrap, source }) => {
-            coded(Code::Unreachable, format!("no answer from Kafka at {bootstrap}: {source}"))
+        EnsureTopicsError::LookUp(error @ TopologyError::Unreachable { .. }) => {
+            coded(Code::Unreachable, format!("{:#}", anyhow::Error::new(error)))
         }
         other => other.into(),
     }

@@ -2,12 +2,10 @@
 //! Separate from the participant, which decides; the door never writes to the database, so that the lane is the only one
 //! who does.
 
-mod history;
 mod reader;
 mod sender;
 mod wait;
 
-pub use history::{History, UnreadableHistory};
 pub use reader::Reader;
 pub use sender::{Letter, SendError, Sender};
 pub use wait::{Patience, WaitQuery};

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use backstitch_event_store::{EventStore, ReadError, StreamId, StreamVersion};
-use backstitch_participant::Participant;
+use backstitch_event_store::{EventStore, ReadError, StoredEvent, StreamId, StreamVersion};
+use backstitch_participant::{Participant, UnreadableEvent, shared_state_of, state_of};
 use backstitch_service_kit::http::Problem;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::History;
 use crate::wait::Patience;
 
 /// Reads a participant's streams.
@@ -23,42 +22,27 @@ impl<P: Participant> Reader<P> {
         Self { participant, store }
     }
 
-    /// What happened in a stream; empty if there is none.
+    /// An own stream's state; `None` if nothing of the service's own happened in it.
     ///
     /// # Errors
-    /// A [`Problem`] if the store does not answer, or what it holds is not understood.
-    pub async fn history(&self, stream: &StreamId) -> Result<History<P::Event>, Problem> {
-        let stored = self.store.load(stream, StreamVersion::default()).await.map_err(unavailable)?;
-        History::read(stored).map_err(|error| Problem::internal(&error.into()))
-    }
-
-    /// An own stream's state; `None` if nothing happened in it.
-    ///
-    /// # Errors
-    /// As [`Self::history`].
+    /// A [`Problem`] if the store does not answer, or holds what this release does not understand.
     pub async fn state(&self, stream: &StreamId) -> Result<Option<P::State>, Problem> {
-        let history = self.history(stream).await?;
-        Ok((!history.is_empty()).then(|| self.fold(&history)))
+        state_of(&self.participant, &self.events(stream).await?).map_err(|error| unreadable(stream, error))
     }
 
     /// A shared stream's state; `None` if nothing happened in it.
     ///
     /// # Errors
-    /// As [`Self::history`].
+    /// As [`Self::state`].
     pub async fn shared(&self, stream: &StreamId) -> Result<Option<P::Shared>, Problem> {
-        let history = self.history(stream).await?;
-        let fold = |mut shared: P::Shared, event: &P::Event| {
-            self.participant.evolve_shared(&mut shared, event);
-            shared
-        };
-        Ok((!history.is_empty()).then(|| history.events().iter().fold(P::Shared::default(), fold)))
+        shared_state_of(&self.participant, &self.events(stream).await?).map_err(|error| unreadable(stream, error))
     }
 
-    /// Waits until `message` has led to something in its own stream, and answers the state then; `None` if nothing shows
-    /// in time.
+    /// Waits until `message` has led to something in its own stream, were it only a note that it was answered, and tells
+    /// the state then; `None` if nothing shows in time.
     ///
     /// # Errors
-    /// As [`Self::history`].
+    /// As [`Self::state`].
     pub async fn effect(
         &self,
         stream: &StreamId,
@@ -68,24 +52,26 @@ impl<P: Participant> Reader<P> {
         let deadline = Instant::now() + patience.total();
         let mut pauses = patience.pauses();
         while Instant::now() < deadline {
-            let history = self.history(stream).await?;
-            if history.shows(message) {
-                return Ok(Some(self.fold(&history)));
+            let events = self.events(stream).await?;
+            if events.iter().any(|stored| stored.event.causation_id == Some(message)) {
+                let state = state_of(&self.participant, &events).map_err(|error| unreadable(stream, error))?;
+                return Ok(Some(state.unwrap_or_default()));
             }
             tokio::time::sleep_until(deadline.min(Instant::now() + pauses.next())).await;
         }
         Ok(None)
     }
 
-    fn fold(&self, history: &History<P::Event>) -> P::State {
-        history.events().iter().fold(P::State::default(), |mut state, event| {
-            self.participant.evolve(&mut state, event);
-            state
-        })
+    async fn events(&self, stream: &StreamId) -> Result<Vec<StoredEvent>, Problem> {
+        self.store.load(stream, StreamVersion::default()).await.map_err(unavailable)
     }
 }
 
 fn unavailable(error: ReadError) -> Problem {
-    tracing::warn!(error = %anyhow::Error::new(error), "the event store could not be read");
+    tracing::warn!(error = format!("{:#}", anyhow::Error::new(error)), "the event store could not be read");
     Problem::unavailable("database_unavailable", "the database does not answer; ask again")
+}
+
+fn unreadable(stream: &StreamId, error: UnreadableEvent) -> Problem {
+    Problem::internal(&anyhow::Error::new(error).context(format!("the stream `{stream}` cannot be read")))
 }

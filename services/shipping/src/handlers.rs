@@ -44,7 +44,7 @@ pub enum Call {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Outcome {
     /// Of a parcel.
-    Ship(Parcel, ParcelOutcome),
+    Ship(Box<Parcel>, ParcelOutcome),
     /// It is called back.
     CalledBack,
 }
@@ -180,7 +180,7 @@ impl Calls for CarrierCalls {
         match call {
             Call::Ship(parcel) => {
                 let outcome = self.0.ship(&parcel).await;
-                Outcome::Ship(parcel, outcome)
+                Outcome::Ship(Box::new(parcel), outcome)
             }
             Call::CallBack(call) => {
                 self.0.call_back(&call).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstitch_external_call::{Calls, Reply, Uncertain, read};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +127,8 @@ impl Carrier for HttpCarrier {
 fn understood(answer: ShipmentAnswer) -> ParcelOutcome {
     match (answer.outcome, answer.tracking_number, answer.shipped_at) {
         (ShipmentWord::Shipped, Some(tracking_number), Some(shipped_at)) => {
+            // Finer than microseconds is cut on the wire; what is stored should say the same.
+            let shipped_at = shipped_at.trunc_subsecs(6);
             ParcelOutcome::Taken { tracking_number, carrier: answer.carrier, shipped_at }
         }
         (ShipmentWord::Shipped, ..) => refused("the carrier named no tracking number".to_owned()),

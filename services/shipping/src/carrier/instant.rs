@@ -2,7 +2,7 @@
 //! the services without a network; chosen by configuration.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 use super::Carrier;
 use crate::domain::{CallBack, Parcel, ParcelOutcome};
@@ -18,7 +18,7 @@ impl Carrier for InstantCarrier {
             return ParcelOutcome::Refused { reason: "the carrier refuses the parcel".to_owned() };
         }
         let tracking_number = format!("I-{}", parcel.key);
-        ParcelOutcome::Taken { tracking_number, carrier: "instant".to_owned(), shipped_at: Utc::now() }
+        ParcelOutcome::Taken { tracking_number, carrier: "instant".to_owned(), shipped_at: Utc::now().trunc_subsecs(6) }
     }
 
     async fn call_back(&self, _call: &CallBack) {}

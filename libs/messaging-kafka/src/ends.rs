@@ -45,7 +45,7 @@ impl Asker {
         let consumer = Arc::clone(&self.0);
         blocking(move || {
             let answer = ask(&consumer, &of, millis);
-            // Serves the log lines that nobody else polls for.
+            // Serves an event or two of those that nobody else polls for: lost connections, which are few.
             while consumer.poll(Duration::ZERO).is_some() {}
             answer
         })

@@ -9,7 +9,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{RecvTimeoutError, Sender, channel},
+        mpsc::{Sender, TryRecvError, channel},
     },
     thread,
     time::Duration,
@@ -33,8 +33,8 @@ use crate::{
 
 /// Batches waiting for a lane that is busy; more stays in the partitions' queues.
 const BATCHES_WAITING: usize = 2;
-/// How often librdkafka's log lines, errors and statistics are fetched.
-const EVENTS_EVERY: Duration = Duration::from_millis(250);
+/// How long the thread that waits for log lines, errors and statistics may miss that it should end.
+const EVENTS_WAIT: Duration = Duration::from_millis(250);
 /// How long the broker may take to name the partitions' leaders.
 const METADATA_PATIENCE: Duration = Duration::from_secs(10);
 /// What all partitions together may keep fetched and unread, kilobytes.
@@ -78,8 +78,8 @@ impl Reader {
         thread::Builder::new()
             .name("kafka-reader-events".into())
             .spawn(move || {
-                while closed.recv_timeout(EVENTS_EVERY) == Err(RecvTimeoutError::Timeout) {
-                    serve_events(&served);
+                while closed.try_recv() == Err(TryRecvError::Empty) {
+                    serve_event(&served);
                 }
             })
             .map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
@@ -143,15 +143,14 @@ fn reader_config(settings: &KafkaSettings, group: &str, partitions: usize) -> Cl
 }
 
 /// Serves what belongs to no partition. Records never come this way, since every partition has its own queue.
-fn serve_events(consumer: &ReaderConsumer) {
-    while let Some(event) = consumer.poll(Duration::ZERO) {
-        match event {
-            Ok(_) => {
-                tracing::error!("a record came outside its partition's queue");
-                metrics::counter!("kafka_reader_strays_total").increment(1);
-            }
-            Err(error) => tracing::warn!(%error, "the reader met an error and goes on"),
+fn serve_event(consumer: &ReaderConsumer) {
+    match consumer.poll(EVENTS_WAIT) {
+        Some(Ok(_)) => {
+            tracing::error!("a record came outside its partition's queue");
+            metrics::counter!("kafka_reader_strays_total").increment(1);
         }
+        Some(Err(error)) => tracing::warn!(%error, "the reader met an error and goes on"),
+        None => {}
     }
 }
 

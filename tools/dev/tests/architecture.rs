@@ -30,6 +30,7 @@ const ROWS: [&[&str]; 7] = [
         "backstitch-orchestrator",
         "sagactl",
         "backstitch-demo",
+        "backstitch-bench",
         "backstitch-simulators",
         "backstitch-dev",
     ],

@@ -40,13 +40,14 @@ pub struct Changes<P: Participant + ?Sized> {
     pub(crate) events: Vec<P::Event>,
     pub(crate) shared: Vec<(StreamId, P::Event)>,
     pub(crate) timers: Vec<TimerChange<P::Timer>>,
+    pub(crate) calls: Vec<P::Call>,
 }
 
 impl<P: Participant + ?Sized> Changes<P> {
     /// Nothing changes.
     #[must_use]
     pub fn none() -> Self {
-        Self { events: Vec::new(), shared: Vec::new(), timers: Vec::new() }
+        Self { events: Vec::new(), shared: Vec::new(), timers: Vec::new(), calls: Vec::new() }
     }
 
     /// An event in the own stream; published if its [`crate::Visibility`] says so.
@@ -83,9 +84,17 @@ impl<P: Participant + ?Sized> Changes<P> {
         self
     }
 
+    /// Makes an external call that no command waits for; its outcome goes to [`Participant::called`]. Where a command's
+    /// answer depends on the call, [`Answer::Call`] is what is meant.
+    #[must_use]
+    pub fn and_call(mut self, call: P::Call) -> Self {
+        self.calls.push(call);
+        self
+    }
+
     /// Whether nothing changes.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.events.is_empty() && self.shared.is_empty() && self.timers.is_empty()
+        self.events.is_empty() && self.shared.is_empty() && self.timers.is_empty() && self.calls.is_empty()
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::cause::{Cause, CauseKind, Undoes};
 use crate::draft::concerned;
-use crate::note::{CallTicket, TimerTicket};
+use crate::note::{AskedBy, CallOfCommand, CallTicket, TimerTicket};
 use crate::record::RecordOf;
 use crate::{Intent, Participant, Route};
 
@@ -38,9 +38,26 @@ impl InputId {
 
 /// An input, understood.
 pub(crate) enum Case<P: Participant> {
-    Message { route: Route<P>, cause: Cause },
-    Timer { ticket: TimerTicket, timer: P::Timer },
-    Answered { ticket: CallTicket, outcome: P::Outcome },
+    Message {
+        route: Route<P>,
+        cause: Cause,
+    },
+    Timer {
+        ticket: TimerTicket,
+        timer: P::Timer,
+    },
+    /// Of a call that a command waits for.
+    Answered {
+        stream: StreamId,
+        call: CallOfCommand,
+        outcome: P::Outcome,
+    },
+    /// Of any other call.
+    Called {
+        stream: StreamId,
+        cause: Cause,
+        outcome: P::Outcome,
+    },
 }
 
 impl<P: Participant> Case<P> {
@@ -60,7 +77,13 @@ impl<P: Participant> Case<P> {
             Input::Answered(answered) => {
                 let ticket = CallTicket::of(&answered.job).map_err(Rejection::invalid)?;
                 let outcome = P::Outcome::deserialize(&answered.outcome).map_err(Rejection::invalid)?;
-                Ok(Self::Answered { ticket, outcome })
+                let stream = ticket.stream;
+                Ok(match ticket.asked_by {
+                    AskedBy::Command(call) => Self::Answered { stream, call, outcome },
+                    AskedBy::Flow { correlation_id } => {
+                        Self::Called { stream, cause: Cause::outcome(&answered.job.id, correlation_id), outcome }
+                    }
+                })
             }
         }
     }
@@ -70,7 +93,7 @@ impl<P: Participant> Case<P> {
         match self {
             Self::Message { route, .. } => route.stream(),
             Self::Timer { ticket, .. } => Some(&ticket.stream),
-            Self::Answered { ticket, .. } => Some(&ticket.stream),
+            Self::Answered { stream, .. } | Self::Called { stream, .. } => Some(stream),
         }
     }
 
@@ -85,10 +108,10 @@ impl<P: Participant> Case<P> {
             Self::Message { route: Route::Command { command, .. }, .. } => vec![Intent::Command(command)],
             Self::Message { route: Route::Compensation { command, .. }, .. } => vec![Intent::Compensation(command)],
             Self::Message { route: Route::Event { event, .. }, .. } => vec![Intent::Event(event)],
-            Self::Message { route: Route::Ignored, .. } => Vec::new(),
+            Self::Message { route: Route::Ignored, .. } | Self::Called { .. } => Vec::new(),
             Self::Timer { timer, .. } => vec![Intent::Timer(timer)],
-            Self::Answered { ticket, .. } => {
-                let (answered, deferred) = concerned(record, ticket);
+            Self::Answered { call, .. } => {
+                let (answered, deferred) = concerned(record, *call);
                 let answered = answered.into_iter().map(Intent::Answered);
                 answered.chain(deferred.into_iter().map(Intent::Compensation)).collect()
             }

@@ -33,31 +33,42 @@ pub(crate) struct Cause {
 
 #[derive(Debug, Clone)]
 pub(crate) enum CauseKind {
-    Command { name: String, attempt: u32, undoes: Option<Undoes> },
+    Command {
+        name: String,
+        attempt: u32,
+        undoes: Option<Undoes>,
+    },
     Event,
-    Timer,
+    /// A timer, or the outcome of a call that no command waits for: no message is behind it.
+    Itself,
 }
 
 impl Cause {
     /// Of a timer of `stream` at `version`: the same if decided again, another one when it fires next.
     pub(crate) fn timer(stream: &StreamId, name: &str, version: StreamVersion, correlation_id: Uuid) -> Self {
         let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{stream}/{name}/{version}").as_bytes());
-        Self { id, correlation_id, user_id: None, kind: CauseKind::Timer }
+        Self { id, correlation_id, user_id: None, kind: CauseKind::Itself }
+    }
+
+    /// Of the outcome of a call that no command waits for.
+    pub(crate) fn outcome(call: &str, correlation_id: Uuid) -> Self {
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, call.as_bytes());
+        Self { id, correlation_id, user_id: None, kind: CauseKind::Itself }
     }
 
     /// Which try it is, from 1.
     pub(crate) fn attempt(&self) -> u32 {
         match &self.kind {
             CauseKind::Command { attempt, .. } => *attempt,
-            CauseKind::Event | CauseKind::Timer => 1,
+            CauseKind::Event | CauseKind::Itself => 1,
         }
     }
 
-    /// The `causation_id` of its events: what a timer does has no message behind it.
+    /// The `causation_id` of its events: what a timer does has none.
     pub(crate) fn causation_id(&self) -> Option<Uuid> {
         match &self.kind {
             CauseKind::Command { .. } | CauseKind::Event => Some(self.id),
-            CauseKind::Timer => None,
+            CauseKind::Itself => None,
         }
     }
 
@@ -70,6 +81,11 @@ impl Cause {
 /// The id of a call, which is its idempotency key: command and try, and a number from the second call on. Fit for URLs.
 pub(crate) fn call_id(command: Uuid, attempt: u32, call: u32) -> String {
     if call == 0 { format!("{command}-{attempt}") } else { format!("{command}-{attempt}-{call}") }
+}
+
+/// The id of a call that no command waits for, by its place among the events of its cause.
+pub(crate) fn later_call_id(cause: &Cause, index: u32) -> String {
+    format!("{}-{}-after-{index}", cause.id, cause.attempt())
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::answer::TimerChange;
-use crate::cause::{Cause, CauseKind, Undoes, call_id};
+use crate::cause::{Cause, CauseKind, Undoes, call_id, later_call_id};
 use crate::event::{UnreadableEvent, untag};
-use crate::note::{CallTicket, CommandMark, Marks, Note, Standing, TimerTicket};
+use crate::note::{AskedBy, CallOfCommand, CallTicket, CommandMark, Marks, Note, Standing, TimerTicket};
 use crate::record::{Entry, EntryOf, Record, RecordOf};
 use crate::rules::{Ruling, on_compensation, on_forward, settle};
 use crate::shared::{Shared, SharedStreams};
@@ -96,10 +96,16 @@ impl<'a, P: Participant> Draft<'a, P> {
         self.change(cause, changes, None)
     }
 
+    /// The outcome of a call that no command waits for.
+    pub(crate) fn called(&mut self, cause: &Cause, outcome: &P::Outcome) -> Result<(), Rejection> {
+        let changes = self.asked(cause, |participant, view| participant.called(outcome, view))?;
+        self.change(cause, changes, None)
+    }
+
     /// A call's outcome. Answers that nobody waits for any more are passed over.
-    pub(crate) fn answered(&mut self, ticket: &CallTicket, outcome: &P::Outcome) -> Result<(), Rejection> {
-        let Some((told, pending)) = self.drafted.record.awaiting(ticket) else { return Ok(()) };
-        let (cause, command) = (pending.cause(ticket.command_id, told), pending.command.clone());
+    pub(crate) fn answered(&mut self, call: CallOfCommand, outcome: &P::Outcome) -> Result<(), Rejection> {
+        let Some((told, pending)) = self.drafted.record.awaiting(call) else { return Ok(()) };
+        let (cause, command) = (pending.cause(call.command_id, told), pending.command.clone());
         let answer = self.asked(&cause, |participant, view| participant.answered(&command, outcome, view))?;
         self.answer(&cause, &command, answer)?;
         self.settle_deferred()
@@ -179,27 +185,34 @@ impl<'a, P: Participant> Draft<'a, P> {
     }
 
     fn call(&mut self, cause: &Cause, command: &P::Command, call: &P::Call) -> Result<(), Rejection> {
-        let kind = untag(call).map_or_else(|_| "call".to_owned(), |(kind, _)| kind);
-        let ticket = CallTicket {
-            stream: self.at.stream.clone(),
-            command_id: cause.id,
-            attempt: cause.attempt(),
-            number: self.drafted.record.next_call(cause),
-            call: serde_json::to_value(call).map_err(Rejection::invalid)?,
-        };
-        let note = Note::CallRequested { command: command.clone(), call: ticket.number, kind: kind.clone() };
+        let kind = kind_of(call);
+        let number = self.drafted.record.next_call(cause);
+        let note = Note::CallRequested { command: command.clone(), call: number, kind: kind.clone() };
         self.note(cause, note, Some(Standing::Pending))?;
-        self.calls.push(CallOrder { id: call_id(cause.id, ticket.attempt, ticket.number), kind, ticket });
+        let asked = CallOfCommand { command_id: cause.id, attempt: cause.attempt(), number };
+        let id = call_id(cause.id, asked.attempt, number);
+        self.order(id, kind, AskedBy::Command(asked), call)
+    }
+
+    fn order(&mut self, id: String, kind: String, asked_by: AskedBy, call: &P::Call) -> Result<(), Rejection> {
+        let call = serde_json::to_value(call).map_err(Rejection::invalid)?;
+        let ticket = CallTicket { stream: self.at.stream.clone(), asked_by, call };
+        self.calls.push(CallOrder { id, kind, ticket });
         Ok(())
     }
 
-    // Shared streams first: the own stream's last event then has the highest number of all, which is what a record
-    // rebuilt from the own stream goes on from.
+    // Shared streams and calls first: the own stream's last event then has the highest number of all, which is what a
+    // record rebuilt from the own stream goes on from.
     fn change(&mut self, cause: &Cause, changes: Changes<P>, standing: Option<Standing>) -> Result<(), Rejection> {
         let had_effect = !changes.is_none();
         let mut index = self.drafted.record.next_index(cause);
         for (stream, event) in changes.shared {
             self.append_shared(cause, stream, &event, index, standing)?;
+            index += 1;
+        }
+        for call in &changes.calls {
+            let asked_by = AskedBy::Flow { correlation_id: cause.correlation_id };
+            self.order(later_call_id(cause, index), kind_of(call), asked_by, call)?;
             index += 1;
         }
         let is_silent = changes.events.is_empty();
@@ -304,19 +317,24 @@ impl<'a, P: Participant> Draft<'a, P> {
     }
 }
 
+// For logs and metrics; a call that is no enum has no better name.
+fn kind_of(call: &impl serde::Serialize) -> String {
+    untag(call).map_or_else(|_| "call".to_owned(), |(kind, _)| kind)
+}
+
 fn mark(cause: &Cause, index: u32, standing: Standing) -> Option<CommandMark> {
     match &cause.kind {
         CauseKind::Command { name, attempt, undoes } => {
             Some(CommandMark { name: name.clone(), attempt: *attempt, index, standing, undoes: undoes.clone() })
         }
-        CauseKind::Event | CauseKind::Timer => None,
+        CauseKind::Event | CauseKind::Itself => None,
     }
 }
 
 fn undoes_of(cause: &Cause) -> Option<&Undoes> {
     match &cause.kind {
         CauseKind::Command { undoes, .. } => undoes.as_ref(),
-        CauseKind::Event | CauseKind::Timer => None,
+        CauseKind::Event | CauseKind::Itself => None,
     }
 }
 
@@ -328,7 +346,7 @@ fn undeclared(stream: &StreamId) -> Rejection {
 }
 
 /// The commands whose shared streams a call's outcome may need: the one answered, and the compensations it settles.
-pub(crate) fn concerned<'r, S, C: Clone>(record: &'r Record<S, C>, ticket: &CallTicket) -> (Option<&'r C>, Vec<&'r C>) {
-    let answered = record.awaiting(ticket).map(|(_, pending)| &pending.command);
+pub(crate) fn concerned<S, C: Clone>(record: &Record<S, C>, call: CallOfCommand) -> (Option<&C>, Vec<&C>) {
+    let answered = record.awaiting(call).map(|(_, pending)| &pending.command);
     (answered, record.deferred().map(|(_, _, pending)| &pending.command).collect())
 }

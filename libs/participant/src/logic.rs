@@ -136,7 +136,8 @@ impl<P: Participant> ParticipantLogic<P> {
                 let cause = Cause::timer(stream, &ticket.name, record.version, ticket.correlation_id);
                 draft.woken(&cause, timer)?;
             }
-            Case::Answered { ticket, outcome } => draft.answered(ticket, outcome)?,
+            Case::Answered { call, outcome, .. } => draft.answered(*call, outcome)?,
+            Case::Called { cause, outcome, .. } => draft.called(cause, outcome)?,
         }
         Ok(draft)
     }

@@ -86,10 +86,26 @@ pub(crate) struct Marks {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct CallTicket {
     pub(crate) stream: StreamId,
+    pub(crate) asked_by: AskedBy,
+    pub(crate) call: Value,
+}
+
+/// Who is told a call's outcome.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AskedBy {
+    /// A command, whose answer depends on it.
+    Command(CallOfCommand),
+    /// The flow.
+    Flow { correlation_id: Uuid },
+}
+
+/// A command's call: which try's, and which of that try's.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct CallOfCommand {
     pub(crate) command_id: Uuid,
     pub(crate) attempt: u32,
     pub(crate) number: u32,
-    pub(crate) call: Value,
 }
 
 impl CallTicket {

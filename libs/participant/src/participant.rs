@@ -72,6 +72,11 @@ pub trait Participant: Send + Sync + 'static {
     /// Goes on after an external call that `command` (forward or compensation) had asked for.
     fn answered(&self, command: &Self::Command, outcome: &Self::Outcome, view: &View<'_, Self>) -> Answer<Self>;
 
+    /// What the outcome of a call means that [`Changes::and_call`] had asked for. Shows the own stream only.
+    fn called(&self, _outcome: &Self::Outcome, _view: &View<'_, Self>) -> Changes<Self> {
+        Changes::none()
+    }
+
     /// What another service's event means here. Events that were reacted to are not shown twice.
     fn react(&self, _event: &Self::Heard, _view: &View<'_, Self>) -> Changes<Self> {
         Changes::none()

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::cause::{Cause, CauseKind, Undoes};
 use crate::event::{UnreadableEvent, tag};
-use crate::note::{CallTicket, CommandMark, Marks, Note, Standing};
+use crate::note::{CallOfCommand, CommandMark, Marks, Note, Standing};
 use crate::publish::envelope_of;
 use crate::{DomainEvent, Participant, Visibility};
 
@@ -112,10 +112,10 @@ impl<S, C: Clone> Record<S, C> {
     }
 
     /// What waits for the outcome of this very call.
-    pub(crate) fn awaiting(&self, ticket: &CallTicket) -> Option<(&Told<C>, &Pending<C>)> {
-        let told = self.commands.get(&ticket.command_id).filter(|told| told.attempt == ticket.attempt)?;
+    pub(crate) fn awaiting(&self, call: CallOfCommand) -> Option<(&Told<C>, &Pending<C>)> {
+        let told = self.commands.get(&call.command_id).filter(|told| told.attempt == call.attempt)?;
         match &told.status {
-            Status::Pending(pending) if pending.call == Some(ticket.number) => Some((told, pending)),
+            Status::Pending(pending) if pending.call == Some(call.number) => Some((told, pending)),
             _ => None,
         }
     }

@@ -209,10 +209,19 @@ impl Participant for Booking {
         }
     }
 
+    fn called(&self, outcome: &Outcome, _view: &View<'_, Self>) -> Changes<Self> {
+        match outcome {
+            Outcome::Yes => Changes::of(Event::BookingFailed { reason: "rumour".to_owned() }),
+            Outcome::No | Outcome::Busy => Changes::none(),
+            Outcome::AskAgain => Changes::none().and_call(Call::Ask { seat: "again".to_owned() }),
+        }
+    }
+
     fn react(&self, event: &Heard, view: &View<'_, Self>) -> Changes<Self> {
         let Heard::Shout { word } = event;
         match word.as_str() {
             "fire" if view.state.seat.is_some() => unbook(view.state),
+            "ask" => Changes::none().and_call(Call::Ask { seat: "rumour".to_owned() }),
             "wake me" => Changes::none().timer("hold", view.now + TimeDelta::seconds(1), Timer::HoldEnds),
             "listen" => Changes::of(Event::Noticed { word: word.clone() }),
             _ => Changes::none(),

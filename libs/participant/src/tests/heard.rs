@@ -1,8 +1,8 @@
 //! Events of other services, and timers.
 
-use super::booking::{How, seat_stream};
+use super::booking::{How, Outcome, seat_stream};
 use super::desk::Desk;
-use super::letters::{FLOW, book, shout};
+use super::letters::{FLOW, book, shout, unbook};
 
 #[test]
 fn an_event_that_is_heard_twice_is_reacted_to_once() {
@@ -71,5 +71,31 @@ fn a_timer_taken_back_does_not_fire() {
         desk.gets(book(1, "A", How::Now));
         desk.gets(shout(5, "fire"));
         assert!(desk.timers.is_empty());
+    });
+}
+
+#[test]
+fn an_event_or_a_timer_may_ask_for_a_call_and_the_flow_is_told_its_outcome() {
+    Desk::each(|mut desk| {
+        assert!(desk.gets(shout(5, "ask")).is_empty());
+        assert!(desk.gets(shout(5, "ask")).is_empty(), "the second is a duplicate");
+        assert_eq!(desk.jobs.len(), 1);
+        assert!(desk.hears_back(Outcome::AskAgain).is_empty());
+        assert_eq!(desk.jobs.len(), 2);
+        assert_ne!(desk.jobs[0].id, desk.jobs[1].id);
+        assert_eq!(desk.hears_back(Outcome::Yes), ["BookingFailed rumour"]);
+        let envelope = desk.envelope(&desk.published[0]);
+        assert_eq!(envelope.causation_id, None);
+        assert_eq!(envelope.correlation_id, uuid::Uuid::from_u128(77));
+    });
+}
+
+#[test]
+fn a_call_that_no_command_waits_for_keeps_no_compensation_waiting() {
+    Desk::each(|mut desk| {
+        desk.gets(book(1, "A", How::Now));
+        desk.gets(shout(5, "ask"));
+        assert_eq!(desk.gets(unbook(2, How::Now).undoing(1)), ["Unbooked A"]);
+        assert!(desk.hears_back(Outcome::No).is_empty());
     });
 }

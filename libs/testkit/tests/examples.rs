@@ -294,3 +294,47 @@ fn a_saga_without_a_trigger_starts_by_name_and_can_be_cancelled_before() {
     let story = backstitch_testkit::cancelled_before_start(&example("subscription-signup"), "ann").started_again();
     story.reads("refused: cancelled by ann\nstart refused: cancelled by ann");
 }
+
+#[test]
+fn a_completed_steps_late_duplicate_is_never_taken_for_its_compensations_reply() {
+    let text = "
+saga: shelf
+version: 1
+starts_on: { topic: shelves.events, event: ShelfWanted, key: event.shelf }
+steps:
+  - name: fill
+    ask: shelves.commands
+    to: Fill
+    done_on: ShelfChanged
+    on_rollback: { compensate: Empty, done_on: ShelfChanged }
+  - name: label
+    ask: labels.commands
+    to: Label
+    done_on: Labelled
+    refused_on: NoLabelLeft
+    on_rollback: nothing
+";
+    let shelf = backstitch_saga_yaml::parse("shelf.yaml", text).unwrap();
+    let story = started(&Specimen::of(shelf).starting_with(json!({ "shelf": "s-1" }))).done("fill").refused("label");
+    let story = story.done("fill").everything_repeated();
+    assert_eq!(story.state().status(), "rolling_back");
+    assert_eq!(story.undone("fill").state().status(), "rolled_back");
+}
+
+#[test]
+fn an_event_that_two_open_steps_could_claim_is_nobodys() {
+    let text = "
+saga: twins
+version: 1
+starts_on: { topic: twins.events, event: TwinsWanted, key: event.id }
+steps:
+  - parallel:
+      - { name: left, ask: twins.commands, to: Do, done_on: Done, on_rollback: nothing }
+      - { name: right, ask: twins.commands, to: Do, done_on: Done, on_rollback: nothing }
+";
+    let twins = backstitch_saga_yaml::parse("twins.yaml", text).unwrap();
+    let story = started(&Specimen::of(twins).starting_with(json!({ "id": "t-1" }))).done_by_a_foreigner("left");
+    assert_eq!(story.state().current_steps().len(), 2);
+    let story = story.done("left").done_by_a_foreigner("right");
+    assert_eq!(story.state().status(), "completed");
+}

@@ -444,6 +444,16 @@ fn a_stuck_refund_goes_on_when_a_person_retries_it() {
 }
 
 #[test]
+fn a_retry_by_a_person_is_as_patient_as_the_first_time() {
+    let mut story = stuck_refund().retried("ann");
+    while !matches!(story.state(), State::Stuck(_)) {
+        story = story.silence("process-payment");
+    }
+    let refunds = story.commands().iter().filter(|command| command.command_type == "RefundPayment");
+    assert_eq!(refunds.count(), 40);
+}
+
+#[test]
 fn a_stuck_refund_settled_by_hand_is_skipped_and_says_by_whom() {
     let story = stuck_refund().skipped("ann").undone("reserve-inventory").undone("start");
     assert_eq!(story.state().status(), "rolled_back");

@@ -14,7 +14,7 @@ use crate::event::{Event, Fact};
 use crate::evolve::evolve;
 use crate::expression::Facts;
 use crate::ids::{Direction, START_STEP, StepName};
-use crate::state::{How, Open, Saga, State, Waiting};
+use crate::state::{How, Open, Saga, State};
 use crate::time::Timestamp;
 
 /// A decision being made.
@@ -83,11 +83,11 @@ impl<'d> Draft<'d> {
         }
     }
 
-    /// The pivot that makes a rollback impossible: it was passed, or it may have happened.
+    /// The pivot that makes a rollback impossible: it was passed, or it is under way and may have happened.
     pub(super) fn point_of_no_return(&self) -> Option<StepName> {
-        let passed = self.pivot_passed();
-        let open = self.state.open().iter().filter(|open| self.definition.is_pivot(&open.step));
-        passed.or_else(|| open.filter(|open| may_have_happened(open)).map(|open| open.step.clone()).next())
+        let mut open = self.state.open().iter().map(|open| &open.step);
+        let under_way = || open.find(|step| self.definition.is_pivot(step)).cloned();
+        self.pivot_passed().or_else(under_way)
     }
 
     /// The pivot, if it was passed for certain.
@@ -109,11 +109,6 @@ impl<'d> Draft<'d> {
             _ => None,
         }
     }
-}
-
-/// Whether a command under way may have been carried out.
-pub(super) fn may_have_happened(open: &Open) -> bool {
-    open.silences > 0 || open.waiting != Waiting::AfterRefusal
 }
 
 /// What expressions can see of a saga.

@@ -4,7 +4,7 @@
 //! silent one may have happened and is undone too.
 
 use super::ask;
-use super::draft::{Draft, may_have_happened};
+use super::draft::Draft;
 use crate::cause::Cause;
 use crate::event::Fact;
 use crate::ids::StepName;
@@ -35,7 +35,7 @@ pub(super) fn roll_back_everything(draft: &mut Draft<'_>, cause: Cause) {
 fn possibly_done(draft: &Draft<'_>) -> Vec<StepName> {
     let passed = draft.state().saga().map(|saga| saga.passed.as_slice()).unwrap_or_default();
     let done = passed.iter().filter(|passed| passed.how == How::Done).map(|passed| passed.step.clone());
-    let under_way = draft.state().open().iter().filter(|open| may_have_happened(open)).map(|open| open.step.clone());
+    let under_way = draft.state().open().iter().map(|open| open.step.clone());
     done.chain(under_way).collect()
 }
 

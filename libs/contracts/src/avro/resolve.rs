@@ -189,3 +189,27 @@ fn named(shape: &Shape) -> String {
         other => format!("{other:?}").to_lowercase(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_that_look_alike_are_told_apart_by_name() {
+        let record = |name: &str, default: &str| {
+            format!(
+                r#"{{"type": "record", "name": "{name}", "fields": [
+                    {{"name": "x", "type": "int"}}, {{"name": "of", "type": "string", "default": "{default}"}}
+                ]}}"#
+            )
+        };
+        let reader = Shapes::parse(&format!("[{}, {}]", record("Cup", "cup"), record("Pot", "pot"))).unwrap();
+        let writer = r#"[{"type": "record", "name": "Pot", "fields": [{"name": "x", "type": "int"}]}, "null"]"#;
+        let writer = Shapes::parse(writer).unwrap();
+        let resolution = Resolution { writer: &writer, reader: &reader };
+        let read = resolution.read(&mut Reader::new(&[0, 14]), writer.root(), reader.root()).unwrap();
+        assert_eq!(read, serde_json::json!({ "x": 7, "of": "pot" }));
+        let none = resolution.read(&mut Reader::new(&[2]), writer.root(), reader.root()).unwrap_err();
+        assert_eq!(none.problem.to_string(), "the writer's null cannot be read as union");
+    }
+}

@@ -25,8 +25,8 @@ pub enum SchemaError {
         /// The name.
         name: String,
     },
-    /// A default is not of its field's type.
-    #[error("the default of field `{field}` of `{record}` is not of the field's type")]
+    /// A default is not of its field's type, or spells out to more than a default may.
+    #[error("the default of field `{field}` of `{record}` is not of the field's type, or too large")]
     Default {
         /// The record.
         record: String,

@@ -103,6 +103,16 @@ fn commands_that_look_alike_keep_their_names_in_a_union_of_another_order() {
 }
 
 #[test]
+fn a_field_of_another_name_is_not_taken_for_ours() {
+    let mut writer = schema("saga.commands");
+    let fields = member(&mut writer, "CancelSaga")["fields"].as_array_mut().unwrap();
+    fields.iter_mut().find(|field| field["name"] == "reason").unwrap()["name"] = json!("motive");
+    let data = json!({ "saga_id": null, "definition": "d", "key": "k", "step": null, "motive": "spite" });
+    let read = through("saga.commands", &writer, &fixed("CancelSaga", 1, data));
+    assert_eq!(read.data, json!({ "saga_id": null, "definition": "d", "key": "k", "step": null, "reason": null }));
+}
+
+#[test]
 fn narrower_numbers_are_widened() {
     let mut writer = schema("payments.commands");
     let fields = member(&mut writer, "ProcessPayment")["fields"].as_array_mut().unwrap();

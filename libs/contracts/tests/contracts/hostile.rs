@@ -94,6 +94,36 @@ fn a_default_that_contains_itself_is_a_schema_error_and_no_endless_work() {
 }
 
 #[test]
+fn a_default_that_doubles_at_every_level_is_a_schema_error() {
+    let levels = (0..11).rev().fold(r#"{"type": "record", "name": "R11", "fields": []}"#.to_owned(), |inner, level| {
+        format!(
+            r#"{{"type": "record", "name": "R{level}", "fields": [
+                {{"name": "a", "type": {inner}, "default": {{}}}}, {{"name": "b", "type": "R{}", "default": {{}}}}
+            ]}}"#,
+            level + 1
+        )
+    });
+    let decoder = Decoder::new(&Catalog::embedded().unwrap()).unwrap();
+    let error = decoder.learn(1, &levels).unwrap_err().to_string();
+    assert_eq!(error, "the default of field `a` of `R0` is not of the field's type, or too large");
+}
+
+#[test]
+fn numbers_and_lengths_that_cannot_be_are_refused() {
+    let (schema, head) = with_data(r#""long""#);
+    let with = |bytes: &[u8]| [&head, bytes].concat();
+    let longest = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    let read = decoder(&schema).decode("foreign", &with(&[&longest[..], &[0x01]].concat())).unwrap();
+    assert_eq!(read.data, i64::MIN);
+    for last in [&[0x02][..], &[0x81, 0x00], &[0xff]] {
+        let shown = problem("foreign", &schema, &with(&[&longest[..], last].concat()));
+        assert_eq!(shown, "data: a number is longer than its type");
+    }
+    let (schema, head) = with_data(r#""string""#);
+    assert_eq!(problem("foreign", &schema, &[&head[..], &[1]].concat()), "data: a length is negative");
+}
+
+#[test]
 fn what_is_no_message_is_told_apart() {
     let schema = samples::schemas().into_iter().find(|(topic, ..)| topic == "orders.events").unwrap().1;
     let decoder = decoder(&schema);

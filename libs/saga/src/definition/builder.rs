@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::spec::{
-    BackoffSpec, BranchSpec, CompensationSpec, DefinitionSpec, EmitSpec, EventSpec, GroupRollback, OnTimeout,
-    RollbackSpec, StepSpec, TriggerSpec, WaitSpec,
-};
+use super::spec::{BackoffSpec, CompensationSpec, DefinitionSpec, EventSpec, RollbackSpec, TriggerSpec};
+use super::step_builder::StepBuilder;
 use super::{Definition, DefinitionError};
 use crate::time::Span;
 
 /// A payload's fields: names and expressions.
-fn payload<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Value {
+pub(super) fn payload<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Value {
     let fields = fields.into_iter().map(|(name, source)| (name.to_owned(), Value::from(source)));
     Value::Object(fields.collect::<Map<_, _>>())
 }
@@ -93,7 +91,7 @@ impl Trigger {
 /// An event that means something to a step; a plain name will do where no condition is needed.
 #[derive(Clone, Debug)]
 pub struct ExpectedEvent {
-    spec: EventSpec,
+    pub(super) spec: EventSpec,
 }
 
 impl ExpectedEvent {
@@ -147,7 +145,7 @@ pub fn compensate(command: &str) -> Compensation {
 /// The command that takes a step back.
 #[derive(Clone, Debug)]
 pub struct Compensation {
-    spec: CompensationSpec,
+    pub(super) spec: CompensationSpec,
 }
 
 impl Compensation {
@@ -211,198 +209,6 @@ impl Compensation {
     #[must_use]
     pub fn backoff(mut self, first: Duration, max: Duration) -> Self {
         self.spec.backoff = Some(BackoffSpec { first: Span(first), max: Span(max) });
-        self
-    }
-}
-
-/// One step, or one group of steps.
-#[derive(Clone, Debug, Default)]
-pub struct StepBuilder {
-    spec: StepSpec,
-}
-
-impl StepBuilder {
-    fn named(name: &str) -> Self {
-        Self { spec: StepSpec { name: Some(name.to_owned()), ..StepSpec::default() } }
-    }
-
-    /// A step that sends `command` to `topic`.
-    pub fn ask(name: &str, topic: &str, command: &str) -> Self {
-        let mut step = Self::named(name);
-        step.spec.ask = Some(topic.to_owned());
-        step.spec.to = Some(command.to_owned());
-        step
-    }
-
-    /// A step that only lets time pass.
-    pub fn delay(name: &str, delay: Duration) -> Self {
-        let mut step = Self::named(name);
-        step.spec.delay = Some(Span(delay));
-        step
-    }
-
-    /// A step that waits for a signal; without a timeout for ever.
-    pub fn wait_for_signal(name: &str, signal: &str) -> Self {
-        let mut step = Self::named(name);
-        let nothing =
-            WaitSpec { signal: None, event: None, topic: None, key: None, when: None, timeout: None, on_timeout: None };
-        step.spec.wait_for = Some(WaitSpec { signal: Some(signal.to_owned()), ..nothing });
-        step
-    }
-
-    /// A step that waits for an event; `key` computes the saga's key from it.
-    pub fn wait_for_event(name: &str, topic: &str, event: &str, key: &str) -> Self {
-        let mut step = Self::wait_for_signal(name, "");
-        if let Some(wait) = &mut step.spec.wait_for {
-            wait.signal = None;
-            wait.event = Some(event.to_owned());
-            wait.topic = Some(topic.to_owned());
-            wait.key = Some(key.to_owned());
-        }
-        step
-    }
-
-    /// A step that publishes an event; `fields` are names and expressions.
-    pub fn emit<'f>(
-        name: &str,
-        topic: &str,
-        event: &str,
-        fields: impl IntoIterator<Item = (&'f str, &'f str)>,
-    ) -> Self {
-        let mut step = Self::named(name);
-        let (topic, event, with) = (topic.to_owned(), event.to_owned(), Some(payload(fields)));
-        step.spec.emit = Some(EmitSpec { event, version: None, topic, with });
-        step
-    }
-
-    /// A group whose branches run beside each other; all must be done.
-    pub fn parallel<B: IntoIterator<Item = Self>>(branches: impl IntoIterator<Item = B>) -> Self {
-        let branch = |steps: B| BranchSpec(steps.into_iter().map(|step| step.spec).collect());
-        let parallel = Some(branches.into_iter().map(branch).collect());
-        Self { spec: StepSpec { parallel, ..StepSpec::default() } }
-    }
-
-    /// Group: compensate the branches beside each other instead of one by one.
-    #[must_use]
-    pub fn roll_back_together(mut self) -> Self {
-        self.spec.roll_back = Some(GroupRollback::Together);
-        self
-    }
-
-    /// Command: its payload, names and expressions.
-    #[must_use]
-    pub fn with<'f>(mut self, fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
-        self.spec.with = Some(payload(fields));
-        self
-    }
-
-    /// Command: the topic its answers come on.
-    #[must_use]
-    pub fn answers_on(mut self, topic: &str) -> Self {
-        self.spec.answers_on = Some(topic.to_owned());
-        self
-    }
-
-    /// Command: the saga key inside an answer that names no command.
-    #[must_use]
-    pub fn key(mut self, expression: &str) -> Self {
-        self.spec.key = Some(expression.to_owned());
-        self
-    }
-
-    /// Command: an event that says it was done.
-    #[must_use]
-    pub fn done_on(mut self, event: impl Into<ExpectedEvent>) -> Self {
-        self.spec.done_on.push(event.into().spec);
-        self
-    }
-
-    /// Command: an event that says it was not and will not be done.
-    #[must_use]
-    pub fn refused_on(mut self, event: impl Into<ExpectedEvent>) -> Self {
-        self.spec.refused_on.push(event.into().spec);
-        self
-    }
-
-    /// Command: an event that asks for another try.
-    #[must_use]
-    pub fn retry_on(mut self, event: impl Into<ExpectedEvent>) -> Self {
-        self.spec.retry_on.push(event.into().spec);
-        self
-    }
-
-    /// Command: an event that later takes the finished step back by itself.
-    #[must_use]
-    pub fn undone_on(mut self, event: impl Into<ExpectedEvent>) -> Self {
-        self.spec.undone_on.push(event.into().spec);
-        self
-    }
-
-    /// Command: the command that takes it back.
-    #[must_use]
-    pub fn on_rollback(mut self, compensation: Compensation) -> Self {
-        self.spec.on_rollback = Some(RollbackSpec::Compensate(Box::new(compensation.spec)));
-        self
-    }
-
-    /// Command: nothing has to be undone.
-    #[must_use]
-    pub fn nothing_on_rollback(mut self) -> Self {
-        self.spec.on_rollback = Some(RollbackSpec::Nothing);
-        self
-    }
-
-    /// Command: the point of no return.
-    #[must_use]
-    pub fn pivot(mut self) -> Self {
-        self.spec.on_rollback = Some(RollbackSpec::Pivot);
-        self
-    }
-
-    /// Any step: run only if this holds.
-    #[must_use]
-    pub fn when(mut self, condition: &str) -> Self {
-        self.spec.when = Some(condition.to_owned());
-        self
-    }
-
-    /// Command: time allowed per attempt. Wait: how long to wait.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        match &mut self.spec.wait_for {
-            Some(wait) => wait.timeout = Some(Span(timeout)),
-            None => self.spec.timeout = Some(Span(timeout)),
-        }
-        self
-    }
-
-    /// Wait: go on without it when nothing came in time, instead of rolling back.
-    #[must_use]
-    pub fn go_on_after_timeout(mut self) -> Self {
-        if let Some(wait) = &mut self.spec.wait_for {
-            wait.on_timeout = Some(OnTimeout::GoOn);
-        }
-        self
-    }
-
-    /// Command: how often it is asked at most.
-    #[must_use]
-    pub fn attempts_max(mut self, attempts: u32) -> Self {
-        self.spec.attempts_max = Some(attempts);
-        self
-    }
-
-    /// Command: how long to wait before asking again: the bounds of the first and of every wait.
-    #[must_use]
-    pub fn backoff(mut self, first: Duration, max: Duration) -> Self {
-        self.spec.backoff = Some(BackoffSpec { first: Span(first), max: Span(max) });
-        self
-    }
-
-    /// Command: time allowed for all attempts together.
-    #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.spec.deadline = Some(Span(deadline));
         self
     }
 }

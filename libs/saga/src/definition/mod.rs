@@ -14,16 +14,18 @@ mod problem;
 mod routing;
 mod shorthand;
 pub mod spec;
+mod step_builder;
 pub mod suggest;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-pub use builder::{Compensation, DefinitionBuilder, ExpectedEvent, StepBuilder, Trigger, compensate, event};
+pub use builder::{Compensation, DefinitionBuilder, ExpectedEvent, Trigger, compensate, event};
 pub use problem::{DefinitionError, Problem};
 pub use routing::{ExpectedAnswers, StartError, StartMatch};
 pub use spec::DefinitionSpec;
+pub use step_builder::StepBuilder;
 
 use crate::ids::{START_STEP, SagaId, StepName};
 use plan::{Action, Ask, Node, Rollback, Step};

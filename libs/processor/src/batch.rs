@@ -245,8 +245,8 @@ fn decide_one<L: Logic>(logic: &mut L, input: &Input, now: DateTime<Utc>, effect
             Decided::Done
         }
         Ok(Err(rejection)) => {
+            // A timer or an answered call keeps its row, and comes again after the next claim.
             effects.records.truncate(records_before);
-            note_consumed(input, effects);
             Decided::Rejected(rejection)
         }
         Err(panic) => {
@@ -277,8 +277,11 @@ fn bury(work: &mut Work, rejection: Rejection) {
         }
         Task::Decide(input) => {
             // Nothing was read from Kafka, so there are no bytes to set aside: the log line is the record of it.
-            tracing::error!(?input, reason = rejection.reason, error = %rejection.detail, "an input was given up");
-            metrics::counter!("processor_given_up_total").increment(1);
+            tracing::error!(
+                ?input, reason = rejection.reason, error = %rejection.detail,
+                "a timer or an answered call cannot be handled; it comes again after the next claim"
+            );
+            metrics::counter!("processor_put_off_total").increment(1);
             Task::Pass
         }
         Task::Bury { delivery, topic, rejection: first } => Task::Bury { delivery, topic, rejection: first },

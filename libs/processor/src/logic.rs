@@ -49,7 +49,7 @@ pub enum Loading {
 ///
 /// The processor calls, for each batch: [`load`](Logic::load), then [`decide`](Logic::decide) for each input in order,
 /// then [`write`](Logic::write), and after the commit [`committed`](Logic::committed), or else
-/// [`aborted`](Logic::aborted), after which the same inputs may come again.
+/// [`aborted`](Logic::aborted), after which the same inputs may be decided again, with or without another load.
 #[async_trait]
 pub trait Logic: Send + 'static {
     /// The key whose hash is the input's home lane; `None` leaves it where it arrived.

@@ -51,7 +51,6 @@ impl Options {
 pub fn run(dir: &Path, options: &Options) -> Result<bool> {
     let stack = Stack::open(dir)?;
     let guard = Guard::post(&stack)?;
-    guard.watch_everything();
     let board = Board::new();
     let before = stack.running();
     stack.up(&Plan::default(), &board, Some(&guard))?;

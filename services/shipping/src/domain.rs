@@ -2,12 +2,14 @@
 //! carrier is asked elsewhere, and its certain outcome comes in as a value.
 
 mod cancelling;
+mod delivering;
 mod sending;
 #[cfg(test)]
 mod stories;
 
 pub use cancelling::{CallBack, CancelShipmentRefusal, Cancelling, cancel, cancelled};
-pub use sending::{Sending, note_delivery, refused, settle_parcel, ship};
+pub use delivering::{note_delivery, pause};
+pub use sending::{Sending, refused, settle_parcel, ship};
 
 use backstitch_contracts::shipping::{OrderShipped, ShipmentCancelled, ShipmentDelivered, ShipmentFailed};
 use backstitch_domain::{Address, OrderId};

@@ -10,17 +10,21 @@ use backstitch_domain::OrderId;
 use backstitch_event_store::StreamId;
 use backstitch_participant::{Answer, Calls, Changes, DomainEvent, Nothing, Participant, Route, View, Visibility};
 use backstitch_processor::{Message, Rejection};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::Carrier;
 use crate::domain::{
-    CallBack, Cancelling, Parcel, ParcelOutcome, Sending, Shipment, ShippingEvent, cancel, cancelled, refused,
-    settle_parcel, ship,
+    CallBack, Cancelling, Parcel, ParcelOutcome, Sending, Shipment, ShippingEvent, cancel, cancelled, note_delivery,
+    pause, refused, settle_parcel, ship,
 };
 
 /// The shipping service's part in sagas.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Shipments;
+pub struct Shipments {
+    /// How long after shipping the carrier is first asked whether the parcel arrived, if ever.
+    pub ask_after: Option<TimeDelta>,
+}
 
 /// What it is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,6 +42,13 @@ pub enum Call {
     Ship(Parcel),
     /// Call it back.
     CallBack(CallBack),
+    /// Tell whether it arrived.
+    AskDelivery {
+        /// The parcel's idempotency key.
+        key: String,
+        /// How often it was asked before.
+        asked: u32,
+    },
 }
 
 /// What the carrier answered, and to what.
@@ -47,7 +58,26 @@ pub enum Outcome {
     Ship(Box<Parcel>, ParcelOutcome),
     /// It is called back.
     CalledBack,
+    /// Of a delivery.
+    Delivery {
+        /// How often it was asked before this time.
+        asked: u32,
+        /// When it arrived, if it did.
+        delivered_at: Option<DateTime<Utc>>,
+    },
 }
+
+/// What it wakes up for.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub enum Timer {
+    /// The carrier may know of a delivery.
+    AskDelivery {
+        /// How often it was asked before.
+        asked: u32,
+    },
+}
+
+const DELIVERY: &str = "delivery";
 
 /// The stream of an order's shipment.
 #[must_use]
@@ -73,7 +103,7 @@ impl Participant for Shipments {
     type Event = ShippingEvent;
     type Command = Command;
     type Heard = Nothing;
-    type Timer = Nothing;
+    type Timer = Timer;
     type Call = Call;
     type Outcome = Outcome;
 
@@ -145,13 +175,50 @@ impl Participant for Shipments {
         }
     }
 
-    fn answered(&self, command: &Command, outcome: &Outcome, _view: &View<'_, Self>) -> Answer<Self> {
+    fn answered(&self, command: &Command, outcome: &Outcome, view: &View<'_, Self>) -> Answer<Self> {
         match (command, outcome) {
-            (_, Outcome::Ship(parcel, outcome)) => settled(settle_parcel(parcel, outcome)),
-            (Command::Cancel(command), Outcome::CalledBack) => settled(vec![cancelled(command)]),
-            (Command::Ship(command), Outcome::CalledBack) => {
+            (_, Outcome::Ship(parcel, outcome)) => match settled(settle_parcel(parcel, outcome)) {
+                Answer::Done(changes) => Answer::Done(self.ask_later(changes, 0, view)),
+                other => other,
+            },
+            (Command::Cancel(command), Outcome::CalledBack) => {
+                Answer::Done(Changes::of(cancelled(command)).cancel_timer(DELIVERY))
+            }
+            (Command::Ship(command), Outcome::CalledBack | Outcome::Delivery { .. }) => {
                 settled(vec![refused(command.order_id, "the parcel was called back")])
             }
+            (Command::Cancel(_), Outcome::Delivery { .. }) => self.compensate(command, view),
+        }
+    }
+
+    fn wake(&self, timer: &Timer, view: &View<'_, Self>) -> Changes<Self> {
+        let Timer::AskDelivery { asked } = *timer;
+        match view.state {
+            Shipment::Shipped { key, .. } => Changes::none().and_call(Call::AskDelivery { key: key.clone(), asked }),
+            Shipment::None | Shipment::Requested(_) | Shipment::Delivered { .. } | Shipment::Cancelled(_) => {
+                Changes::none()
+            }
+        }
+    }
+
+    fn called(&self, outcome: &Outcome, view: &View<'_, Self>) -> Changes<Self> {
+        match (outcome, view.state) {
+            (Outcome::Delivery { delivered_at: Some(delivered_at), .. }, shipment) => {
+                note_delivery(shipment, *delivered_at).map_or_else(Changes::none, Changes::of)
+            }
+            (Outcome::Delivery { delivered_at: None, asked }, Shipment::Shipped { .. }) => {
+                self.ask_later(Changes::none(), asked.saturating_add(1), view)
+            }
+            _ => Changes::none(),
+        }
+    }
+}
+
+impl Shipments {
+    fn ask_later(&self, changes: Changes<Self>, asked: u32, view: &View<'_, Self>) -> Changes<Self> {
+        match self.ask_after {
+            Some(first) => changes.timer(DELIVERY, view.now + pause(first, asked), Timer::AskDelivery { asked }),
+            None => changes,
         }
     }
 }
@@ -185,6 +252,10 @@ impl Calls for CarrierCalls {
             Call::CallBack(call) => {
                 self.0.call_back(&call).await;
                 Outcome::CalledBack
+            }
+            Call::AskDelivery { key, asked } => {
+                let delivered_at = self.0.delivered_at(&key).await;
+                Outcome::Delivery { asked, delivered_at }
             }
         }
     }

@@ -1,5 +1,8 @@
 //! What the shipping service is told.
 
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
 use crate::carrier::CarrierSettings;
 
 backstitch_wiring::settings! {
@@ -8,5 +11,25 @@ backstitch_wiring::settings! {
         /// Who takes the parcels.
         #[serde(default)]
         carrier: CarrierSettings,
+        /// Whether the carrier is asked for deliveries.
+        #[serde(default)]
+        deliveries: DeliverySettings,
+    }
+}
+
+/// `deliveries`: whether the carrier is asked for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeliverySettings {
+    /// How long after shipping the carrier is asked whether the parcel arrived, in seconds; then each time after twice as
+    /// long, at most a day. Absent: it is never asked.
+    pub ask_after_seconds: Option<u32>,
+}
+
+impl DeliverySettings {
+    /// How long after shipping the carrier is first asked, if ever.
+    #[must_use]
+    pub fn ask_after(&self) -> Option<TimeDelta> {
+        self.ask_after_seconds.map(|seconds| TimeDelta::seconds(i64::from(seconds)))
     }
 }

@@ -118,7 +118,7 @@ impl Carrier for HttpCarrier {
     async fn delivered_at(&self, key: &str) -> Option<DateTime<Utc>> {
         let asked = self.calls.until_certain(async || self.look_up(key).await).await;
         match asked {
-            Reply::Said(answer) => answer.delivered_at,
+            Reply::Said(answer) => answer.delivered_at.map(|at| at.trunc_subsecs(6)),
             Reply::NothingKnown | Reply::Refused { .. } => None,
         }
     }

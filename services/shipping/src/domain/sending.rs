@@ -1,8 +1,7 @@
 //! May this order be shipped, and what do the carrier's answers mean?
 
-use backstitch_contracts::shipping::{OrderShipped, ShipOrder, ShipmentDelivered, ShipmentFailed};
+use backstitch_contracts::shipping::{OrderShipped, ShipOrder, ShipmentFailed};
 use backstitch_domain::OrderId;
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Parcel, ParcelOutcome, ParcelRefused, Shipment, ShippingEvent};
@@ -56,16 +55,4 @@ pub fn settle_parcel(parcel: &Parcel, outcome: &ParcelOutcome) -> Vec<ShippingEv
 #[must_use]
 pub fn refused(order_id: OrderId, reason: &str) -> ShippingEvent {
     ShippingEvent::ShipmentFailed(ShipmentFailed { order_id, reason: reason.to_owned() })
-}
-
-/// The carrier reports that it arrived. Only what is on its way arrives, once.
-#[must_use]
-pub fn note_delivery(shipment: &Shipment, delivered_at: DateTime<Utc>) -> Option<ShippingEvent> {
-    match shipment {
-        Shipment::Shipped { shipped, .. } => {
-            let order_id = shipped.order_id;
-            Some(ShippingEvent::ShipmentDelivered(ShipmentDelivered { order_id, delivered_at }))
-        }
-        Shipment::None | Shipment::Requested(_) | Shipment::Delivered { .. } | Shipment::Cancelled(_) => None,
-    }
 }

@@ -3,7 +3,7 @@
 use backstitch_contracts::inventory::Item;
 use backstitch_contracts::shipping::{CancelShipment, OrderShipped, ShipOrder, ShipmentFailed};
 use backstitch_domain::{Address, AddressParts, OrderId, ProductId, Quantity};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -158,6 +158,16 @@ fn only_what_is_on_its_way_arrives() {
     assert!(note_delivery(&given(shipped()), at(9)).is_some());
     for events in [vec![], delivered(), called_back()] {
         assert_eq!(note_delivery(&given(events), at(9)), None);
+    }
+}
+
+#[test]
+fn the_carrier_is_asked_ever_less_often_and_at_least_once_a_day() {
+    let first = TimeDelta::hours(1);
+    assert_eq!(pause(first, 0), first);
+    assert_eq!(pause(first, 2), TimeDelta::hours(4));
+    for asked in [5, 31, u32::MAX] {
+        assert_eq!(pause(first, asked), TimeDelta::days(1));
     }
 }
 

@@ -19,5 +19,6 @@ mod payments;
 mod poison;
 mod sums;
 mod system;
+mod traces;
 mod wire;
 mod zombie;

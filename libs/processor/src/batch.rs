@@ -1,6 +1,7 @@
 //! A batch from decisions to commit: one statement, poison isolated, conflicts decided again. Separate from the lane's
 //! loop, which only chooses when.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -114,6 +115,7 @@ impl<L: Logic> Session<L> {
         self.logic.write(&mut statement);
         let started = Instant::now();
         let database_now = statement.execute(&mut self.db).await?;
+        count_handled(pile);
         metrics::histogram!("processor_commit_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("processor_batch_messages").record(pile.len() as f64);
         Ok(Some(Written { effects, positions, watermark, database_now }))
@@ -266,6 +268,18 @@ fn note_consumed(input: &Input, effects: &mut Effects) {
         }
         Input::Answered(answered) => effects.answered.push(answered.job.id.clone()),
         Input::Timer(_) | Input::Message(_) => {}
+    }
+}
+
+fn count_handled(pile: &[Work]) {
+    let mut topics: BTreeMap<&str, u64> = BTreeMap::new();
+    for work in pile {
+        if let Task::Decide(Input::Message(message)) = &work.task {
+            *topics.entry(&message.topic).or_default() += 1;
+        }
+    }
+    for (topic, count) in topics {
+        metrics::counter!("processor_handled_total", "topic" => topic.to_owned()).increment(count);
     }
 }
 

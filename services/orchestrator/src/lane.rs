@@ -8,7 +8,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backstitch_messaging::{LaneId, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer};
-use backstitch_saga::{Definition, Event, Input as SagaInput, JournalError, State, Timestamp, decide, evolve, react};
+use backstitch_saga::{
+    Definition, Event, Fact, Input as SagaInput, JournalError, State, Timestamp, decide, evolve, react,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -222,6 +224,7 @@ impl SagaLane {
         effects: &mut Effects,
     ) -> Result<(), OutgoingError> {
         live.seq += 1;
+        note_step(live, event);
         let state = std::mem::take(&mut live.state);
         live.state = evolve(state, event);
         let user_id = cause.person.as_deref().or(live.user_id.as_deref());
@@ -421,6 +424,23 @@ fn row(id: Uuid, staged: &Staged) -> SagaRow {
         updated_at: live.updated_at,
         finished_at: live.state.outcome().map(|_| live.updated_at),
     }
+}
+
+/// How long a step took, from its first attempt to the answer that ended it.
+fn note_step(live: &Live, event: &Event) {
+    let (step, outcome) = match &event.fact {
+        Fact::StepSucceeded { step, .. } => (step, "succeeded"),
+        Fact::StepRefused { step, .. } => (step, "refused"),
+        Fact::CompensationSucceeded { step, .. } => (step, "compensated"),
+        _ => return,
+    };
+    let Some(open) = live.state.open().iter().find(|open| open.step == *step) else { return };
+    let labels = [
+        ("definition", live.definition.name().to_owned()),
+        ("step", step.to_string()),
+        ("outcome", outcome.to_owned()),
+    ];
+    metrics::histogram!("saga_step_duration_seconds", &labels).record(event.at.since(open.since).as_secs_f64());
 }
 
 fn note_finished(live: &Live, outcome: &'static str) {

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::io::Write;
 
 use opentelemetry::trace::{TraceContextExt, TraceId};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -52,22 +53,23 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        let mut line = Map::new();
-        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        line.insert("timestamp".into(), now.into());
-        line.insert("level".into(), metadata.level().as_str().to_lowercase().into());
-        line.insert("service".into(), self.service.into());
-        line.insert("target".into(), metadata.target().into());
+        let mut fields = Map::new();
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
-            if let Some(SpanFields(fields)) = span.extensions().get() {
-                line.extend(fields.clone());
+            if let Some(SpanFields(of_span)) = span.extensions().get() {
+                fields.extend(of_span.clone());
             }
         }
+        event.record(&mut Collect(&mut fields));
         let trace = opentelemetry::Context::current().span().span_context().trace_id();
-        if trace != TraceId::INVALID {
-            line.insert("trace_id".into(), trace.to_string().into());
-        }
-        event.record(&mut Collect(&mut line));
+        let line = Line {
+            timestamp: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+            level: metadata.level().as_str().to_lowercase(),
+            service: self.service,
+            target: metadata.target(),
+            message: fields.remove("message").unwrap_or_default(),
+            fields,
+            trace_id: (trace != TraceId::INVALID).then(|| trace.to_string()),
+        };
         if let Ok(mut text) = serde_json::to_vec(&line) {
             text.push(b'\n');
             // One write, so that lines of two threads do not mix; a closed pipe is no reason to fall.
@@ -76,15 +78,33 @@ where
     }
 }
 
+/// A line, in the order in which people read it.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    level: String,
+    service: &'static str,
+    target: &'a str,
+    message: Value,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+}
+
 /// Collects fields as JSON.
 struct Collect<'a>(&'a mut Map<String, Value>);
 
 impl Collect<'_> {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        // Fields that other layers mean for themselves.
-        if !field.name().starts_with("otel.") {
-            self.0.insert(field.name().to_owned(), value.into());
-        }
+        let name = match field.name() {
+            // Fields that other layers mean for themselves.
+            name if name.starts_with("otel.") => return,
+            // A key may stand in a line once, and these have their own meaning.
+            name @ ("timestamp" | "level" | "service" | "target" | "trace_id") => format!("field.{name}"),
+            name => name.to_owned(),
+        };
+        self.0.insert(name, value.into());
     }
 }
 
@@ -133,9 +153,11 @@ mod tests {
             outer.record("correlation_id", "c-1");
             let _outer = outer.enter();
             let _inner = tracing::info_span!("saga", saga_id = "s-1").entered();
-            tracing::error!(step = "reserve-inventory", "stuck");
+            tracing::error!(step = "reserve-inventory", service = "not ours to say", "stuck");
         });
-        let line: Value = serde_json::from_slice(&written.lock().unwrap()).unwrap();
+        let written = written.lock().unwrap();
+        assert!(written.starts_with(br#"{"timestamp":""#), "{}", String::from_utf8_lossy(&written));
+        let line: Value = serde_json::from_slice(&written).unwrap();
         for (field, value) in [
             ("service", json!("orchestrator")),
             ("level", json!("error")),
@@ -144,6 +166,7 @@ mod tests {
             ("correlation_id", json!("c-1")),
             ("saga_id", json!("s-1")),
             ("step", json!("reserve-inventory")),
+            ("field.service", json!("not ours to say")),
         ] {
             assert_eq!(line[field], value, "{field} in {line}");
         }

@@ -163,9 +163,11 @@ impl SagaLane {
         effects: &mut Effects,
     ) -> Result<bool, Rejection> {
         match target {
-            Target::Continue { saga_id, input } => match self.find(*saga_id).cloned() {
-                Some(live) => self.apply(*saga_id, live, input, cause, now, effects),
-                None => Ok(false),
+            Target::Continue { saga_id, input, at_step } => match self.find(*saga_id) {
+                Some(live) if stands_at(live, at_step.as_deref()) => {
+                    self.apply(*saga_id, live.clone(), input, cause, now, effects)
+                }
+                _ => Ok(false),
             },
             Target::Begin { saga_id, definition, key, input } => {
                 let live = match self.find(*saga_id) {
@@ -378,6 +380,15 @@ impl Logic for SagaLane {
     fn aborted(&mut self) {
         self.staged.clear();
         self.journal.clear();
+    }
+}
+
+/// Whether the saga is where a person who named a step saw it.
+fn stands_at(live: &Live, step: Option<&str>) -> bool {
+    match (&live.state, step) {
+        (_, None) => true,
+        (State::Stuck(stuck), Some(step)) => stuck.step.as_str() == step,
+        (_, Some(_)) => false,
     }
 }
 

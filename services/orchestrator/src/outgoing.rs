@@ -199,8 +199,7 @@ impl Outgoing {
     }
 
     fn record(&self, topic: &str, key: &str, envelope: &Envelope) -> Result<Record, OutgoingError> {
-        let encoder =
-            self.encoders.get(topic).ok_or_else(|| OutgoingError::NoSchema { topic: topic.to_owned() })?;
+        let encoder = self.encoders.get(topic).ok_or_else(|| OutgoingError::NoSchema { topic: topic.to_owned() })?;
         let value = encoder.encode(envelope).map_err(|source| OutgoingError::Encode {
             topic: topic.to_owned(),
             event_type: envelope.event_type.clone(),

@@ -3,9 +3,11 @@
 use backstitch_contracts::saga::{
     self, AbandonSaga, CancelSaga, PauseSaga, ResumeSaga, RetrySaga, SignalSaga, SkipStep, StartSaga,
 };
-use backstitch_contracts::{Envelope, Payload, TypedError, headers};
+use backstitch_contracts::{Envelope, Payload, headers};
 use backstitch_processor::{Message, Rejection};
 use backstitch_saga::{By, Input, Reply, Signal, Start, StartedBy};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -34,6 +36,8 @@ pub enum Target {
         saga_id: Uuid,
         /// The engine's input.
         input: Input,
+        /// The step that a person means: nothing happens where the saga is stuck at another by now.
+        at_step: Option<String>,
     },
 }
 
@@ -86,15 +90,19 @@ pub fn targets(definitions: &Definitions, message: &Message) -> Result<Vec<Targe
         let mut keys = definition.reply_keys(&message.topic, &envelope.event_type, &envelope.data);
         keys.extend(message.key_text().map(str::to_owned));
         for key in keys {
-            let target =
-                Target::Continue { saga_id: definition.saga_id(&key).as_uuid(), input: Input::Reply(reply(message)) };
+            let target = Target::Continue {
+                saga_id: definition.saga_id(&key).as_uuid(),
+                input: Input::Reply(reply(message)),
+                at_step: None,
+            };
             if !targets.contains(&target) {
                 targets.push(target);
             }
         }
     }
     for definition in definitions.all_deployed() {
-        if let Some(found) = definition.starts_with(&message.topic, &envelope.event_type, &envelope.data) {
+        let found = definition.start_of(&message.topic, &envelope.event_type, &envelope.data);
+        if let Some(found) = found.map_err(Rejection::invalid)? {
             let started_by = StartedBy { topic: message.topic.clone(), event_type: envelope.event_type.clone() };
             let start = start(envelope, found.key.clone(), found.data, Some(started_by));
             targets.push(begin(definition.name(), &found.key, Input::Start(start)));
@@ -145,53 +153,43 @@ fn answered_try(message: &Message) -> Option<u32> {
 
 fn command(definitions: &Definitions, message: &Message) -> Result<Target, Rejection> {
     let envelope = &message.envelope;
-    match envelope.event_type.as_str() {
-        StartSaga::EVENT_TYPE => start_saga(definitions, envelope),
-        CancelSaga::EVENT_TYPE => cancel(definitions, envelope),
-        SignalSaga::EVENT_TYPE => signal(envelope),
-        PauseSaga::EVENT_TYPE => {
-            let command: PauseSaga = typed(envelope)?;
-            addressed(
-                &command.saga_id,
-                &command.definition,
-                &command.key,
-                Input::Pause { by: by(envelope, command.reason) },
-            )
+    let input: fn(By) -> Input = match envelope.event_type.as_str() {
+        StartSaga::EVENT_TYPE => return start_saga(definitions, envelope),
+        SignalSaga::EVENT_TYPE => return signal(envelope),
+        CancelSaga::EVENT_TYPE => |by| Input::Cancel { by },
+        PauseSaga::EVENT_TYPE => |by| Input::Pause { by },
+        ResumeSaga::EVENT_TYPE => |by| Input::Resume { by },
+        RetrySaga::EVENT_TYPE => |by| Input::Retry { by },
+        SkipStep::EVENT_TYPE => |by| Input::Skip { by },
+        AbandonSaga::EVENT_TYPE => |by| Input::Abandon { by },
+        other => return Err(Rejection::unknown_command(other)),
+    };
+    let command: Operation = read(envelope)?;
+    let input = input(by(envelope, command.reason));
+    match (&input, &command.definition, &command.key) {
+        // Named by definition and key, a cancel may come before the start, and then leaves a tombstone.
+        (Input::Cancel { .. }, Some(definition), Some(key)) if definitions.deployed(definition).is_some() => {
+            Ok(begin(definition, key, input))
         }
-        ResumeSaga::EVENT_TYPE => {
-            let command: ResumeSaga = typed(envelope)?;
-            let input = Input::Resume { by: by(envelope, command.reason) };
-            addressed(&command.saga_id, &command.definition, &command.key, input)
+        (_, definition, key) => {
+            let saga_id = addressed(command.saga_id, definition.as_deref(), key.as_deref())?;
+            Ok(Target::Continue { saga_id, input, at_step: command.step })
         }
-        RetrySaga::EVENT_TYPE => {
-            let command: RetrySaga = typed(envelope)?;
-            addressed(
-                &command.saga_id,
-                &command.definition,
-                &command.key,
-                Input::Retry { by: by(envelope, command.reason) },
-            )
-        }
-        SkipStep::EVENT_TYPE => {
-            let command: SkipStep = typed(envelope)?;
-            addressed(
-                &command.saga_id,
-                &command.definition,
-                &command.key,
-                Input::Skip { by: by(envelope, command.reason) },
-            )
-        }
-        AbandonSaga::EVENT_TYPE => {
-            let command: AbandonSaga = typed(envelope)?;
-            let input = Input::Abandon { by: by(envelope, command.reason) };
-            addressed(&command.saga_id, &command.definition, &command.key, input)
-        }
-        other => Err(Rejection::unknown_command(other)),
     }
 }
 
+/// What all commands of a person have in common on the wire.
+#[derive(Deserialize)]
+struct Operation {
+    saga_id: Option<Uuid>,
+    definition: Option<String>,
+    key: Option<String>,
+    step: Option<String>,
+    reason: Option<String>,
+}
+
 fn start_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Target, Rejection> {
-    let command: StartSaga = typed(envelope)?;
+    let command: StartSaga = read(envelope)?;
     if definitions.deployed(&command.definition).is_none() {
         let mut known: Vec<_> = definitions.all_deployed().map(|definition| definition.name().to_owned()).collect();
         known.sort();
@@ -206,37 +204,20 @@ fn start_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Target, 
     Ok(begin(&command.definition, &command.key, Input::Start(start)))
 }
 
-fn cancel(definitions: &Definitions, envelope: &Envelope) -> Result<Target, Rejection> {
-    let command: CancelSaga = typed(envelope)?;
-    let input = Input::Cancel { by: by(envelope, command.reason) };
-    match (&command.definition, &command.key) {
-        // Named by definition and key, it may come before the start, and then leaves a tombstone.
-        (Some(definition), Some(key)) if definitions.deployed(definition).is_some() => {
-            Ok(begin(definition, key, input))
-        }
-        _ => addressed(&command.saga_id, &command.definition, &command.key, input),
-    }
-}
-
 fn signal(envelope: &Envelope) -> Result<Target, Rejection> {
-    let command: SignalSaga = typed(envelope)?;
+    let command: SignalSaga = read(envelope)?;
     let data = json("data", &command.data)?;
+    let saga_id = addressed(command.saga_id, command.definition.as_deref(), command.key.as_deref())?;
     let input = Input::Signal(Signal { name: command.signal, data, by: by(envelope, None) });
-    addressed(&command.saga_id, &command.definition, &command.key, input)
+    Ok(Target::Continue { saga_id, input, at_step: None })
 }
 
-fn addressed(
-    saga_id: &Option<Uuid>,
-    definition: &Option<String>,
-    key: &Option<String>,
-    input: Input,
-) -> Result<Target, Rejection> {
-    let saga_id = match (saga_id, definition, key) {
-        (Some(id), _, _) => *id,
-        (None, Some(definition), Some(key)) => Definitions::saga_id(definition, key),
-        _ => return Err(Rejection::invalid("the command names no saga: give saga_id, or definition and key")),
-    };
-    Ok(Target::Continue { saga_id, input })
+fn addressed(saga_id: Option<Uuid>, definition: Option<&str>, key: Option<&str>) -> Result<Uuid, Rejection> {
+    match (saga_id, definition, key) {
+        (Some(id), _, _) => Ok(id),
+        (None, Some(definition), Some(key)) => Ok(Definitions::saga_id(definition, key)),
+        _ => Err(Rejection::invalid("the command names no saga: give saga_id, or definition and key")),
+    }
 }
 
 fn by(envelope: &Envelope, why: Option<String>) -> By {
@@ -251,9 +232,6 @@ fn json(field: &str, text: &str) -> Result<Value, Rejection> {
     serde_json::from_str(text).map_err(|error| Rejection::invalid(format!("`{field}` is no JSON: {error}")))
 }
 
-fn typed<T: Payload>(envelope: &Envelope) -> Result<T, Rejection> {
-    envelope.typed().map_err(|error| match error {
-        TypedError::Data { event_type, source } => Rejection::invalid(format!("{event_type}: {source}")),
-        other @ TypedError::Other { .. } => Rejection::invalid(other),
-    })
+fn read<T: DeserializeOwned>(envelope: &Envelope) -> Result<T, Rejection> {
+    T::deserialize(&envelope.data).map_err(|error| Rejection::invalid(format!("{}: {error}", envelope.event_type)))
 }

@@ -136,11 +136,22 @@ impl System {
         self.block_on(try_join_all(wishes.iter().map(|wish| self.place_one(wish))))
     }
 
+    /// Asks again under the same id, as customers do, while nobody answers.
     async fn place_one(&self, wish: &Wish) -> Result<Uuid> {
         let order = Uuid::new_v4();
-        let answer = self.post("order", "/orders", &wish.command(order)).await?;
-        ensure!(answer["order_id"] == json!(order), "the order got another id: {answer}");
-        Ok(order)
+        let command = wish.command(order);
+        let place = || async {
+            let answer = self.post("order", "/orders", &command).await?;
+            ensure!(answer["order_id"] == json!(order), "the order got another id: {answer}");
+            Ok(order)
+        };
+        self.again_and_again(&format!("order {order} is placed"), place).await
+    }
+
+    /// How many sagas run just now, forwards or back.
+    pub(crate) fn sagas_under_way(&self) -> Result<usize> {
+        let page = self.block_on(self.get("orchestrator", "/sagas?status=advancing,rolling_back&limit=500"))?;
+        Ok(page["sagas"].as_array().map_or(0, Vec::len))
     }
 
     /// The saga of an order, if it has begun.

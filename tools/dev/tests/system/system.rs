@@ -177,6 +177,24 @@ impl System {
         }
     }
 
+    /// Tries until it succeeds.
+    pub(crate) async fn again_and_again<T, F: Future<Output = Result<T>>>(
+        &self,
+        what: &str,
+        attempt: impl Fn() -> F,
+    ) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match attempt().await {
+                Err(error) if Instant::now() > deadline => {
+                    return Err(error.context(format!("it never came to be that {what}")));
+                }
+                Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                done => return done,
+            }
+        }
+    }
+
     /// Waits until so much time has passed since `since`: for tests whose subject is time itself.
     pub(crate) fn until_passed(&self, since: Instant, time: Duration) {
         let left = (since + time).saturating_duration_since(Instant::now());

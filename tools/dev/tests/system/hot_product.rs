@@ -8,8 +8,7 @@ use crate::system::system;
 #[test]
 fn two_replicas_never_oversell_a_product_that_everybody_wants() -> Result<()> {
     let system = system()?;
-    system.start("inventory#2")?;
-    system.until("the second replica is ready", || system.is_ready("inventory#2"))?;
+    system.start_beside("inventory", "inventory#2")?;
     let product = system.product_with(100)?;
     let before = system.sums()?;
     let orders = system.place_all(&vec![Wish::of(&product); 160])?;

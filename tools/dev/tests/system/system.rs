@@ -107,6 +107,23 @@ impl System {
         Ok(self.block_on(async { self.http.get(url).send().await }).is_ok_and(|answer| answer.status().is_success()))
     }
 
+    /// How many lanes a replica owns, as its metrics say.
+    pub(crate) fn lanes_of(&self, name: &str) -> Result<u32> {
+        let url = format!("{}/metrics", self.stack.http_url(name)?);
+        let text = self.block_on(async { self.http.get(url).send().await?.text().await })?;
+        let line = text.lines().find(|line| line.starts_with("lanes_owned"));
+        let number = line.and_then(|line| line.rsplit(' ').next()).with_context(|| format!("{name} tells no lanes"))?;
+        Ok(number.parse()?)
+    }
+
+    /// Starts a second replica and waits until the lanes are shared out between both.
+    pub(crate) fn start_beside(&self, first: &str, second: &str) -> Result<()> {
+        self.start(second)?;
+        self.until(&format!("{first} and {second} share the lanes"), || {
+            Ok(self.is_ready(second)? && self.lanes_of(first)? > 0 && self.lanes_of(second)? > 0)
+        })
+    }
+
     /// The stack below.
     pub(crate) const fn stack(&self) -> &Stack {
         &self.stack

@@ -16,26 +16,28 @@ use crate::system::{System, system};
 
 const PACKAGES: [&str; 2] = ["fastavro==1.13.1", "confluent-kafka==2.16.1"];
 
-/// A Python with the stranger's libraries, made once and kept with the other downloads.
-fn python() -> Result<PathBuf> {
+/// The stranger's libraries, fetched once and kept with the other downloads.
+fn libraries() -> Result<PathBuf> {
     let home = cache_dir()?.join("stranger-1");
-    let python = home.join("bin/python");
     if home.join("complete").is_file() {
-        return Ok(python);
+        return Ok(home);
     }
-    let venv = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home).status();
-    ensure!(venv.context("there is no python3")?.success(), "python3 cannot make a virtual environment");
-    let installed = Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--only-binary=:all:"])
-        .args(PACKAGES)
-        .status()?;
-    ensure!(installed.success(), "pip could not install {}", PACKAGES.join(" and "));
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--upgrade", "--target"])
+        .arg(&home);
+    let fetched = pip.args(PACKAGES).status().context("there is no python3")?;
+    ensure!(
+        fetched.success(),
+        "pip could not fetch {}; get pip with `apt-get install python3-pip`",
+        PACKAGES.join(" and ")
+    );
     fs::write(home.join("complete"), "")?;
-    Ok(python)
+    Ok(home)
 }
 
 fn stranger_sends(system: &System, topic: &str, kind: &str, key: &str, data: &Value) -> Result<()> {
-    let output = Command::new(python()?)
+    let output = Command::new("python3")
+        .env("PYTHONPATH", libraries()?)
         .arg(workspace().join("tools/dev/tests/system/foreign.py"))
         .args([topic, kind, key])
         .arg(data.to_string())

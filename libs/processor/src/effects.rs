@@ -82,4 +82,19 @@ impl Effects {
     pub fn record_count(&self) -> usize {
         self.records.len()
     }
+
+    /// The records collected so far, in the order in which they will be published.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// When the timer of this id will ring; `None` where it was not set, or was taken back.
+    #[must_use]
+    pub fn rings_at(&self, timer: &str) -> Option<DateTime<Utc>> {
+        match self.timers.get(timer)? {
+            TimerChange::Set(timer) => Some(timer.due_at),
+            TimerChange::Cancel => None,
+        }
+    }
 }

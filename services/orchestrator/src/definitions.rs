@@ -1,6 +1,6 @@
 //! The definitions a process knows: those deployed now, which start sagas, and all that live sagas still run on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 
 use backstitch_saga::{Definition, DefinitionError};
@@ -12,9 +12,10 @@ use crate::store;
 /// Definitions by hash, and which of them start sagas.
 #[derive(Debug, Default)]
 pub struct Definitions {
-    deployed: HashMap<String, Arc<Definition>>,
+    // Both are sorted, so that every process asks them in the same order and finds the same home for a message.
+    deployed: BTreeMap<String, Arc<Definition>>,
     // Grows when a lane meets a saga of a definition that another process deployed.
-    by_hash: RwLock<HashMap<String, Arc<Definition>>>,
+    by_hash: RwLock<BTreeMap<String, Arc<Definition>>>,
 }
 
 /// Why the stored definitions cannot be used.
@@ -44,6 +45,16 @@ pub enum DefinitionsError {
 }
 
 impl Definitions {
+    /// These as deployed, none having been stored before.
+    #[must_use]
+    pub fn of(deployed: Vec<Definition>) -> Self {
+        let mut known = Self::default();
+        for definition in deployed {
+            known.deploy(Arc::new(definition));
+        }
+        known
+    }
+
     /// Keeps the deployed definitions in the database and reads what was deployed before. Answers also which of them
     /// were new, to be published.
     ///
@@ -63,14 +74,19 @@ impl Definitions {
             if store::keep_definition(definition.hash(), name, definition.version(), body, db).await? {
                 new.push(definition.clone());
             }
-            let newer = known.deployed.get(name).is_none_or(|other| other.version() < definition.version());
-            if newer {
-                known.deployed.insert(name.to_owned(), definition);
-            }
+            known.deploy(definition);
         }
         let stored = store::definitions(db).await?;
         known.learn(stored)?;
         Ok((known, new))
+    }
+
+    fn deploy(&mut self, definition: Arc<Definition>) {
+        self.write().insert(definition.hash().to_owned(), definition.clone());
+        let newest = self.deployed.get(definition.name());
+        if newest.is_none_or(|newest| newest.version() < definition.version()) {
+            self.deployed.insert(definition.name().to_owned(), definition);
+        }
     }
 
     fn learn(&self, stored: Vec<(String, serde_json::Value)>) -> Result<(), DefinitionsError> {
@@ -139,7 +155,7 @@ impl Definitions {
         backstitch_saga::SagaId::derive(name, key).as_uuid()
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<String, Arc<Definition>>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, Arc<Definition>>> {
         self.by_hash.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -147,3 +163,6 @@ impl Definitions {
 fn owned(topics: BTreeSet<&str>) -> BTreeSet<String> {
     topics.into_iter().map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,9 +96,10 @@ impl SagaLane {
             definition,
             key: row.key,
             user_id: state.saga().and_then(|saga| saga.user_id.clone()),
+            // A tombstone's row was written before the flow was known.
+            correlation_id: state.correlation_id().unwrap_or(row.correlation_id),
             state,
             seq: row.seq,
-            correlation_id: row.correlation_id,
             trace: row.trace,
             started_at: row.started_at,
             updated_at: row.updated_at,
@@ -204,13 +205,7 @@ impl SagaLane {
         live.updated_at = now;
         let state = serde_json::to_string(&live.state)
             .map_err(|error| unsendable(&OutgoingError::from(JournalError::Write(error))))?;
-        match live.state.next_deadline() {
-            Some(due) => {
-                let due_at = DateTime::from_timestamp_micros(due.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC);
-                effects.remind(id.to_string(), due_at);
-            }
-            None => effects.cancel_timer(id.to_string()),
-        }
+        remind(id, Some(&live), effects);
         let before = self.staged.insert(id, Staged { live, state });
         self.replaced.push((id, before));
         Ok(true)
@@ -229,7 +224,13 @@ impl SagaLane {
         note_step(live, event);
         let state = std::mem::take(&mut live.state);
         live.state = evolve(state, event);
-        let user_id = cause.person.as_deref().or(live.user_id.as_deref());
+        if let Fact::SagaStarted(started) = &event.fact {
+            // A cancel that came before knew neither.
+            live.correlation_id = started.correlation_id;
+            live.user_id.clone_from(&started.user_id);
+        }
+        // Whoever mends a saga does not take it over: what it sends stays on behalf of the one it runs for.
+        let user_id = live.user_id.as_deref();
         let about = About { saga_id: id, correlation_id: live.correlation_id, user_id, now };
         for effect in react(&live.definition, event) {
             effects.publish(self.outgoing.effect(&effect, &about)?);
@@ -242,6 +243,7 @@ impl SagaLane {
             caused_by: cause.id,
             input: cause.input.as_deref(),
         };
+        let about = About { user_id: cause.person.as_deref().or(user_id), ..about };
         effects.publish(self.outgoing.journal(&entry, &about)?);
         self.journal.push(JournalRow {
             saga_id: id,
@@ -272,11 +274,25 @@ impl SagaLane {
             }
         }
         // Moved meanwhile (a pause, another deadline): wake again when it is really due.
-        if let Some(due) = self.find(id).and_then(|live| live.state.next_deadline()) {
-            let due_at = DateTime::from_timestamp_micros(due.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        if let Some(due_at) = self.find(id).and_then(due_at) {
             effects.remind(timer.id.clone(), due_at);
         }
         Ok(())
+    }
+
+    /// What the input had staged never happened: what earlier inputs of the batch left stands again.
+    fn give_back(&mut self, journaled: usize, effects: &mut Effects, is_message: bool) {
+        self.journal.truncate(journaled);
+        for (id, before) in std::mem::take(&mut self.replaced).into_iter().rev() {
+            match before {
+                Some(staged) => self.staged.insert(id, staged),
+                None => self.staged.remove(&id),
+            };
+            // A timer that could not be handled has said itself when it rings again.
+            if is_message {
+                remind(id, self.find(id), effects);
+            }
+        }
     }
 }
 
@@ -303,10 +319,8 @@ impl Logic for SagaLane {
         self.stuck =
             self.live.iter().filter(|(_, live)| matches!(live.state, State::Stuck(_))).map(|(id, _)| *id).collect();
         self.show_counts();
-        let reminder = |(id, live): (&Uuid, &Live)| {
-            let due_at = DateTime::from_timestamp_micros(live.state.next_deadline()?.as_micros())?;
-            Some(Timer::reminder(id.to_string(), due_at, live.trace.clone()))
-        };
+        let reminder =
+            |(id, live): (&Uuid, &Live)| Some(Timer::reminder(id.to_string(), due_at(live)?, live.trace.clone()));
         Ok(self.live.iter().filter_map(reminder).collect())
     }
 
@@ -338,13 +352,7 @@ impl Logic for SagaLane {
             Input::Answered(_) => Ok(()),
         };
         if decided.is_err() {
-            self.journal.truncate(journaled);
-            for (id, before) in std::mem::take(&mut self.replaced).into_iter().rev() {
-                match before {
-                    Some(staged) => self.staged.insert(id, staged),
-                    None => self.staged.remove(&id),
-                };
-            }
+            self.give_back(journaled, effects, matches!(input, Input::Message(_)));
         }
         decided
     }
@@ -380,6 +388,20 @@ impl Logic for SagaLane {
     fn aborted(&mut self) {
         self.staged.clear();
         self.journal.clear();
+    }
+}
+
+/// When something of the saga is due next.
+fn due_at(live: &Live) -> Option<DateTime<Utc>> {
+    let due = live.state.next_deadline()?;
+    Some(DateTime::from_timestamp_micros(due.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC))
+}
+
+/// Has the saga's timer ring when it is due, or not at all.
+fn remind(id: Uuid, live: Option<&Live>, effects: &mut Effects) {
+    match live.and_then(due_at) {
+        Some(due_at) => effects.remind(id.to_string(), due_at),
+        None => effects.cancel_timer(id.to_string()),
     }
 }
 
@@ -460,3 +482,6 @@ fn note_finished(live: &Live, outcome: &'static str) {
     metrics::counter!("sagas_finished_total", "definition" => definition.clone(), "outcome" => outcome).increment(1);
     metrics::histogram!("saga_duration_seconds", "definition" => definition, "outcome" => outcome).record(seconds);
 }
+
+#[cfg(test)]
+mod tests;

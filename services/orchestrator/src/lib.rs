@@ -6,6 +6,8 @@ pub mod definitions;
 pub mod lane;
 pub mod outgoing;
 pub mod route;
+#[cfg(test)]
+mod samples;
 pub mod settings;
 pub mod store;
 

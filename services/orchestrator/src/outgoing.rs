@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use backstitch_contracts::{EncodeError, Encoder, Envelope, Payload, headers, saga};
+use backstitch_contracts::{EncodeError, Encoder, Envelope, Payload, headers, member_name, saga};
 use backstitch_messaging::{LaneId, Record};
 use backstitch_saga::{Command, Definition, Direction, Effect, Emission, Event};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -208,7 +208,7 @@ impl Outgoing {
         Ok(Record::new(topic, key, value)
             .header(headers::CE_SPECVERSION, "1.0")
             .header(headers::CE_ID, envelope.event_id.to_string())
-            .header(headers::CE_TYPE, &envelope.event_type)
+            .header(headers::CE_TYPE, member_name(&envelope.event_type, envelope.event_version))
             .header(headers::CE_SOURCE, SOURCE)
             .header(headers::CE_TIME, envelope.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true)))
     }
@@ -230,3 +230,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,8 +191,7 @@ struct Operation {
 fn start_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Target, Rejection> {
     let command: StartSaga = read(envelope)?;
     if definitions.deployed(&command.definition).is_none() {
-        let mut known: Vec<_> = definitions.all_deployed().map(|definition| definition.name().to_owned()).collect();
-        known.sort();
+        let known: Vec<_> = definitions.all_deployed().map(|definition| definition.name()).collect();
         let detail = format!("no definition `{}` is deployed; there are: {}", command.definition, known.join(", "));
         return Err(Rejection { reason: "unknown-definition", detail });
     }
@@ -235,3 +234,6 @@ fn json(field: &str, text: &str) -> Result<Value, Rejection> {
 fn read<T: DeserializeOwned>(envelope: &Envelope) -> Result<T, Rejection> {
     T::deserialize(&envelope.data).map_err(|error| Rejection::invalid(format!("{}: {error}", envelope.event_type)))
 }
+
+#[cfg(test)]
+mod tests;

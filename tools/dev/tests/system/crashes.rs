@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::orders::Wish;
 use crate::sums::Sums;
 use crate::system::{System, system};
+use crate::wire::Wire;
 
 const ORDERS: usize = 200;
 
@@ -34,6 +35,8 @@ fn crowd(system: &System) -> Result<Crowd> {
 
 /// Places the crowd, lets `strike` loose while dozens of sagas are under way, and checks that all came right.
 fn survives(system: &'static System, strike: impl FnOnce() -> Result<()>) -> Result<()> {
+    let wire = Wire::open(system)?;
+    let letters = wire.count_of_dead_letters()?;
     let crowd = crowd(system)?;
     let orders = std::thread::scope(|scope| {
         // Customers who are not answered ask again under the same id.
@@ -43,7 +46,9 @@ fn survives(system: &'static System, strike: impl FnOnce() -> Result<()>) -> Res
         let placed = placing.join().map_err(|_| anyhow!("the customers panicked"))?;
         struck.and(placed)
     })?;
-    check(system, &crowd, &orders)
+    check(system, &crowd, &orders)?;
+    assert_eq!(wire.count_of_dead_letters()?, letters, "an outage is no reason to give a message up");
+    Ok(())
 }
 
 fn check(system: &System, crowd: &Crowd, orders: &[Uuid]) -> Result<()> {
@@ -51,6 +56,8 @@ fn check(system: &System, crowd: &Crowd, orders: &[Uuid]) -> Result<()> {
     for (saga, completes) in sagas.iter().zip(&crowd.completes) {
         let expected = if *completes { "completed" } else { "rolled_back" };
         ensure!(saga.status() == expected, "a saga is {} and not {expected}: {:#?}", saga.status(), saga.journal());
+        let ends = saga.count("SagaCompleted") + saga.count("SagaRolledBack");
+        ensure!(ends == 1, "a saga has ended {ends} times: {:#?}", saga.journal());
     }
     let completed = i64::try_from(crowd.completes.iter().filter(|completes| **completes).count())?;
     // Each order refused by the carrier was charged and refunded.

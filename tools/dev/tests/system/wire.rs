@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use backstitch_contracts::{Encoder, Envelope};
 use backstitch_messaging::{Delivery, Publisher, Record};
 use backstitch_messaging_kafka::{KafkaPublisher, KafkaSettings, ReadFrom, ReadUntil, TopicReader, partition_counts};
@@ -101,6 +101,14 @@ impl Wire {
             }
             Ok(all)
         })
+    }
+
+    /// How many dead letters there are on all topics together.
+    pub(crate) fn count_of_dead_letters(&self) -> Result<usize> {
+        let counts = self.system.block_on(partition_counts(&self.settings))?;
+        let topics: Vec<&str> = counts.keys().map(String::as_str).filter(|topic| topic.ends_with(".dlq")).collect();
+        ensure!(!topics.is_empty(), "there are no topics for dead letters");
+        Ok(self.everything_on(&topics)?.len())
     }
 
     /// Dead letters of a topic that carry this key.

@@ -1,6 +1,7 @@
 //! One lane's reading: its partitions' queues into one bounded channel. Separate from [`crate::reader`], which owns
 //! the client that fills the queues.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use backstitch_messaging::{Delivery, FeedItem, Header, TopicPartition};
@@ -8,7 +9,7 @@ use rdkafka::{
     Message,
     consumer::base_consumer::PartitionQueue,
     error::KafkaError,
-    message::{BorrowedMessage, Headers},
+    message::{BorrowedHeaders, BorrowedMessage, Headers},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -105,8 +106,15 @@ fn delivery(at: &TopicPartition, message: &BorrowedMessage<'_>) -> Delivery {
         timestamp_millis: message.timestamp().to_millis(),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
-        headers: message.headers().map(|headers| headers.iter().map(header).collect()).unwrap_or_default(),
+        headers: message.headers().map(readable).unwrap_or_default(),
     }
+}
+
+/// The client panics on a header whose name is no UTF-8; such a header is none that we read, and its record must not
+/// stop the lane.
+fn readable(headers: &BorrowedHeaders) -> Vec<Header> {
+    let one = |index| catch_unwind(AssertUnwindSafe(|| header(headers.get(index)))).ok();
+    (0..headers.count()).filter_map(one).collect()
 }
 
 fn header(header: rdkafka::message::Header<'_, &[u8]>) -> Header {

@@ -80,7 +80,11 @@ impl Publisher for KafkaPublisher {
         let (ticket, published) = Ticket::new();
         let _turn = self.turn.lock().await;
         for record in &records {
-            self.send(record, &ticket).await?;
+            match self.send(record, &ticket).await {
+                // The others go out; the receipt tells, so that the outbox sets the commit aside and goes on.
+                Err(refused @ PublishError::Refused { .. }) => ticket.fail(refused),
+                sent => sent?,
+            }
         }
         // Ours is the last hold on the ticket if all are delivered already, or if there were none.
         drop(ticket);

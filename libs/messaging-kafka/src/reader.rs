@@ -94,13 +94,13 @@ impl Reader {
         let woken = Arc::clone(&wakeup);
         let knows_leaders = Arc::clone(&self.knows_leaders);
         // The client's own thread answers; that takes a moment, and tokio's workers must not wait for it.
-        let sources = blocking(move || assign(&consumer, from, &woken, &knows_leaders)).await??;
+        let assigned = blocking(move || assign(&consumer, from, &woken, &knows_leaders)).await??;
         let (batches, feed) = mpsc::channel(BATCHES_WAITING);
         let (stop, stopping) = oneshot::channel();
         let (gone, ended) = oneshot::channel();
         let consumer = Arc::clone(&self.consumer);
         tokio::spawn(async move {
-            let sources = feed::run(sources, wakeup, batches, stopping).await;
+            let sources = feed::run(assigned.take(), wakeup, batches, stopping).await;
             let _ = blocking(move || unassign(&consumer, sources)).await;
             drop(gone);
         });
@@ -159,7 +159,7 @@ fn assign(
     from: Vec<(TopicPartition, Option<i64>)>,
     wakeup: &Arc<Wakeup>,
     knows_leaders: &AtomicBool,
-) -> KafkaResult<Vec<Source>> {
+) -> KafkaResult<Assigned> {
     let mut list = TopicPartitionList::new();
     let mut sources = Vec::new();
     for (source, offset) in from {
@@ -179,7 +179,30 @@ fn assign(
         knows_leaders.store(true, Ordering::Release);
     }
     consumer.incremental_assign(&list)?;
-    Ok(sources)
+    Ok(Assigned { consumer: Arc::clone(consumer), sources })
+}
+
+/// Partitions that the client reads. Whoever asked may have gone meanwhile (a claim that is called off): then they are
+/// given back, or nobody could read them again.
+struct Assigned {
+    consumer: Arc<ReaderConsumer>,
+    sources: Vec<Source>,
+}
+
+impl Assigned {
+    fn take(mut self) -> Vec<Source> {
+        std::mem::take(&mut self.sources)
+    }
+}
+
+impl Drop for Assigned {
+    fn drop(&mut self) {
+        let sources = std::mem::take(&mut self.sources);
+        if !sources.is_empty() {
+            let consumer = Arc::clone(&self.consumer);
+            thread::spawn(move || unassign(&consumer, sources));
+        }
+    }
 }
 
 fn unassign(consumer: &ReaderConsumer, sources: Vec<Source>) {

@@ -12,7 +12,8 @@ pub trait Publisher: Send + Sync + 'static {
     /// Hands all records over; returns once all are queued. The receipt resolves when every one of them is durable.
     ///
     /// # Errors
-    /// [`PublishError`] if a record can never be sent as it is, or the producer is broken for good.
+    /// [`PublishError::Fatal`] if the producer is broken for good. A record that is refused shows in the receipt; the
+    /// others go out.
     async fn publish(&self, records: Vec<Record>) -> Result<Published, PublishError>;
 }
 

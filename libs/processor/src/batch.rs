@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use backstitch_contracts::headers;
 use backstitch_messaging::Record;
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 use sqlx::Executor as _;
 
 use crate::dead_letter::dead_letter;
-use crate::decode::{Task, Work};
+use crate::decode::{Task, Work, is_forwarded};
 use crate::effects::{Effects, TimerChange};
 use crate::gate::Positions;
 use crate::input::{Input, Message};
@@ -21,6 +22,8 @@ use crate::trace::{context_of, span_of};
 use crate::verdict::{LaneError, Verdict};
 use crate::write::Fence;
 
+/// Above the statement timeout of a service: only a server that does not answer at all takes longer.
+const TRANSACTION_PATIENCE: Duration = Duration::from_secs(60);
 /// After so many conflicts in a row the lane backs off instead.
 const CONFLICTS_MAX: usize = 8;
 
@@ -75,7 +78,8 @@ impl<L: Logic> Session<L> {
         if locks {
             self.db.execute("BEGIN").await?;
         }
-        let mut result = self.write_pile(pile, loading).await;
+        let writing = tokio::time::timeout(TRANSACTION_PATIENCE, self.write_pile(pile, loading)).await;
+        let mut result = writing.unwrap_or(Err(LaneError::DatabaseSilent));
         if locks {
             let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
             if let Err(error) = self.db.execute(end).await {
@@ -96,7 +100,8 @@ impl<L: Logic> Session<L> {
     async fn write_pile(&mut self, pile: &mut [Work], loading: Loading) -> Result<Option<Written>, LaneError> {
         let inputs = self.inputs_at_home(pile).into_iter().cloned().collect::<Vec<_>>();
         let inputs = inputs.iter().collect::<Vec<_>>();
-        self.logic.load(&inputs, loading, &mut self.db).await?;
+        let load = AssertUnwindSafe(self.logic.load(&inputs, loading, &mut self.db)).catch_unwind().await;
+        load.map_err(|panic| LaneError::Panicked { words: words_of(panic.as_ref()) })??;
         let effects = self.decide(pile);
         let mut positions = self.positions.clone();
         for (source, next) in pile.iter().filter_map(|work| work.progress.clone()) {
@@ -203,10 +208,11 @@ impl<L: Logic> Session<L> {
     /// The message, and the lane that it belongs to, where that is another one.
     fn away_from_home<'a>(&self, input: &'a Input) -> Option<(&'a Message, i32)> {
         let Input::Message(message) = input else { return None };
-        if message.delivery.header(headers::FORWARDED_FROM).is_some() {
+        if is_forwarded(&message.delivery, &self.shared.intake.lane_topic) {
             return None;
         }
-        let key = self.logic.flow_key(message)?;
+        // One that panics stays here, where deciding on it panics too and is caught.
+        let key = catch_unwind(AssertUnwindSafe(|| self.logic.flow_key(message))).ok().flatten()?;
         let home = self.shared.inbox.topology().home(&key);
         (home != self.lane).then_some((message, home.0))
     }
@@ -251,13 +257,13 @@ fn decide_one<L: Logic>(logic: &mut L, input: &Input, now: DateTime<Utc>, effect
             effects.records.truncate(records_before);
             Decided::Rejected(rejection)
         }
-        Err(panic) => {
-            let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let detail = words.or_else(|| panic.downcast_ref::<String>().cloned());
-            let detail = detail.unwrap_or_else(|| "a panic without words".to_owned());
-            Decided::Panicked(Rejection { reason: "panicked", detail })
-        }
+        Err(panic) => Decided::Panicked(Rejection { reason: "panicked", detail: words_of(panic.as_ref()) }),
     }
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 /// A timer that fired and a call that was answered are gone, unless the logic has set the timer again.

@@ -35,6 +35,8 @@ pub(crate) struct Intake {
     pub(crate) decoder: Arc<Decoder>,
     pub(crate) schemas: Arc<dyn SchemaSource>,
     pub(crate) group: String,
+    /// Only there, the word of a forwarding lane is believed.
+    pub(crate) lane_topic: String,
 }
 
 impl Intake {
@@ -49,7 +51,7 @@ impl Intake {
 
     async fn one(&self, delivery: Delivery, unknown: &mut BTreeSet<u32>) -> Result<Work, LaneError> {
         let progress = Some((delivery.source.clone(), delivery.offset + 1));
-        let topic = origin_topic(&delivery).to_owned();
+        let topic = origin_topic(&delivery, &self.lane_topic).to_owned();
         let other_group = delivery.header_text(headers::REDRIVE_GROUP).is_some_and(|group| group != self.group);
         let Some(value) = delivery.value.as_deref().filter(|_| !other_group) else {
             return Ok(Work { task: Task::Pass, progress });
@@ -106,10 +108,16 @@ fn undecodable(error: &DecodeError) -> Rejection {
     Rejection { reason, detail }
 }
 
+/// Whether another lane has passed this on to its home.
+pub(crate) fn is_forwarded(delivery: &Delivery, lane_topic: &str) -> bool {
+    delivery.topic() == lane_topic && delivery.header(headers::FORWARDED_FROM).is_some()
+}
+
 /// Where a message was first published: a forwarded one says so in `topic/partition/offset`.
-pub(crate) fn origin_topic(delivery: &Delivery) -> &str {
+fn origin_topic<'a>(delivery: &'a Delivery, lane_topic: &str) -> &'a str {
     delivery
         .header_text(headers::FORWARDED_FROM)
+        .filter(|_| delivery.topic() == lane_topic)
         .and_then(|from| from.split('/').next())
         .filter(|topic| !topic.is_empty())
         .unwrap_or(delivery.topic())

@@ -155,7 +155,8 @@ impl<L: Logic> Processor<L> {
         ports: Ports,
         make_logic: impl Fn(LaneId) -> L + Send + Sync + 'static,
     ) -> Self {
-        let intake = Intake { decoder: ports.decoder, schemas: ports.schemas, group: group.into() };
+        let lane_topic = ports.inbox.topology().lane_topic.clone();
+        let intake = Intake { decoder: ports.decoder, schemas: ports.schemas, group: group.into(), lane_topic };
         let shared = Shared {
             pool: ports.pool,
             inbox: ports.inbox,
@@ -302,7 +303,10 @@ async fn own<L: Logic>(shared: Arc<Shared<L>>, lane: LaneId, stop: CancellationT
         }
         let rest = pause.next().unwrap_or(Duration::from_secs(5));
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => {
+                shared.health.set(lane, None);
+                return Ok(());
+            }
             () = tokio::time::sleep(rest) => {}
         }
     }

@@ -69,12 +69,15 @@ impl<L: Logic> Session<L> {
     /// Claims the lane and starts reading from where it was left.
     pub(crate) async fn open(lane: LaneId, shared: Arc<Shared<L>>) -> Result<Self, LaneError> {
         let mut db = shared.pool.acquire().await?;
-        let claimed = claim(lane, &shared.settings.owner, &mut db).await?;
+        // Whatever state a lane leaves its connection in, nobody else is given it.
+        db.close_on_drop();
+        let mut claimed = claim(lane, &shared.settings.owner, &mut db).await?;
         let mut logic = (shared.make_logic)(lane);
         let mut timers = Timers::default();
         for timer in logic.claimed(lane, &mut db).await?.into_iter().chain(claimed.timers.iter().cloned()) {
             timers.set(timer);
         }
+        start_anew_where_shortened(lane, &shared, &mut claimed.positions).await;
         let from: Vec<_> = claimed.positions.iter().map(|(source, offset)| (source.clone(), *offset)).collect();
         let feed = shared.inbox.read(lane, &from).await?;
         tracing::info!(%lane, epoch = claimed.epoch, timers = timers.len(), calls = claimed.jobs.len(), "claimed");
@@ -336,6 +339,18 @@ fn note_answered(answered: Result<Answered, JoinError>) -> Option<Work> {
         Err(error) => {
             tracing::error!(%error, "an external call's task failed; it is made again after the next claim");
             None
+        }
+    }
+}
+
+/// A topic that was truncated or made anew is shorter than what was read of it: it is read from its beginning, since
+/// inputs are idempotent and what is new must not be passed over.
+async fn start_anew_where_shortened<L>(lane: LaneId, shared: &Shared<L>, positions: &mut Positions) {
+    // A broker that does not answer must not stop a claim: then nothing can be read anyway.
+    for (source, end) in shared.inbox.end_offsets(lane).await.unwrap_or_default() {
+        if let Some(next) = positions.get_mut(&source).filter(|next| **next > end) {
+            tracing::error!(%source, next = *next, end, "the topic is shorter than what was read of it");
+            *next = 0;
         }
     }
 }

@@ -29,6 +29,10 @@ pub(crate) enum LaneError {
     Inbox(#[from] InboxError),
     #[error("the broker cannot be written")]
     Publish(#[from] PublishError),
+    #[error("the lane's transaction did not end in time")]
+    DatabaseSilent,
+    #[error("the logic panicked while it loaded: {words}")]
+    Panicked { words: String },
     #[error("the feed of the lane ended")]
     FeedEnded,
     #[error("the schema registry is unavailable: {reason}")]
@@ -54,10 +58,11 @@ impl LaneError {
             Self::Database(error) => database_verdict(error),
             Self::Publish(PublishError::Fatal { .. }) => Verdict::Broken,
             // Read thoroughly and still not unique: it is the data, not a race.
-            Self::Contended { duplicate: true, .. } => Verdict::Data,
+            Self::Contended { duplicate: true, .. } | Self::Panicked { .. } => Verdict::Data,
             Self::Publish(PublishError::Refused { .. })
             | Self::Inbox(_)
             | Self::FeedEnded
+            | Self::DatabaseSilent
             | Self::Registry { .. }
             | Self::Contended { .. } => Verdict::Outage,
         }
@@ -73,7 +78,8 @@ pub(crate) fn database_verdict(error: &sqlx::Error) -> Verdict {
                 // A unique violation means that something was taken to be new and is not.
                 CONFLICT | "23505" => Verdict::Conflict,
                 code if code.starts_with("40") => Verdict::Conflict,
-                code if code.starts_with("22") || code.starts_with("23") => Verdict::Data,
+                // 54: too large for an index or a row, which it will be again.
+                code if ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class)) => Verdict::Data,
                 code if code.starts_with("42") || code.starts_with("3F") => Verdict::Broken,
                 _ => Verdict::Outage,
             }

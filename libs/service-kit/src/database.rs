@@ -35,6 +35,12 @@ pub enum ConnectError {
     },
 }
 
+/// Every statement of a lane is prepared once, touches rows by key, and runs a hundred times a second. Planning it anew
+/// each time cost more than running it, and plans made while the tables were small went on reading them whole:
+/// `docs/performance.md`.
+const PLANNING: [(&str, &str); 3] =
+    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
+
 /// Connects and makes sure of an answer. `application` shows in `pg_stat_activity`.
 ///
 /// # Errors
@@ -81,7 +87,8 @@ fn options(settings: &DatabaseSettings, application: &str) -> Result<PgConnectOp
         .options([
             ("statement_timeout", format!("{}s", settings.statement_timeout_seconds)),
             ("idle_in_transaction_session_timeout", format!("{IDLE_IN_TRANSACTION_SECONDS}s")),
-        ]);
+        ])
+        .options(PLANNING);
     if let Some(mode) = settings.tls.mode {
         options = options.ssl_mode(ssl_mode(mode));
     }

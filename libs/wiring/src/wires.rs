@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use backon::{ExponentialBuilder, Retryable as _};
 use backstitch_contracts::{Catalog, Decoder, Encoder};
-use backstitch_messaging::{LaneId, Publisher, Record};
+use backstitch_messaging::{Inbox as _, LaneId, Publisher, Record};
 use backstitch_messaging_kafka::registry::{FindError, Registry};
 use backstitch_messaging_kafka::{InboxPlan, KafkaInbox, KafkaPublisher};
 use backstitch_processor::{Caller, Logic, Ports, Processor};
@@ -17,6 +17,8 @@ use crate::settings::Shared;
 
 /// How long a start waits for the registry, Kafka or Postgres to come up.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// For HTTP, readiness and what a lane that pauses has not given back yet.
+const SPARE_CONNECTIONS: u32 = 4;
 /// A membership that has not turned to the broker for so long hangs.
 const POLL_SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -93,6 +95,13 @@ impl Wires {
     ) -> anyhow::Result<()> {
         let group = plan.group.clone();
         let inbox = Arc::new(KafkaInbox::start(context.config.kafka(), plan).await.context("the Kafka consumer")?);
+        let lanes = u32::try_from(inbox.topology().lanes()).unwrap_or(u32::MAX);
+        let connections = context.config.database().max_connections;
+        ensure!(
+            connections >= lanes.saturating_add(SPARE_CONNECTIONS),
+            "`database.max_connections` is {connections}, but this process may own {lanes} lanes, each with a \
+             connection of its own, and needs {SPARE_CONNECTIONS} more"
+        );
         let ports = Ports {
             pool: self.pool.clone(),
             inbox: inbox.clone(),

@@ -55,30 +55,23 @@ impl Definitions {
         known
     }
 
-    /// Keeps the deployed definitions in the database and reads what was deployed before. Answers also which of them
-    /// were new, to be published.
+    /// Keeps the deployed definitions in the database and reads what was deployed before.
     ///
     /// # Errors
     /// [`DefinitionsError`].
-    pub async fn keep(
-        deployed: Vec<Definition>,
-        db: &mut PgConnection,
-    ) -> Result<(Self, Vec<Arc<Definition>>), DefinitionsError> {
-        let mut new = Vec::new();
+    pub async fn keep(deployed: Vec<Definition>, db: &mut PgConnection) -> Result<Self, DefinitionsError> {
         let mut known = Self::default();
         for definition in deployed {
             let definition = Arc::new(definition);
             let name = definition.name();
             let body = serde_json::from_str(definition.to_canonical_json())
                 .map_err(|source| DefinitionsError::Canonical { name: name.to_owned(), source })?;
-            if store::keep_definition(definition.hash(), name, definition.version(), body, db).await? {
-                new.push(definition.clone());
-            }
+            store::keep_definition(definition.hash(), name, definition.version(), body, db).await?;
             known.deploy(definition);
         }
         let stored = store::definitions(db).await?;
         known.learn(stored)?;
-        Ok((known, new))
+        Ok(known)
     }
 
     fn deploy(&mut self, definition: Arc<Definition>) {

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use backstitch_contracts::saga;
 use backstitch_messaging::{LaneId, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer};
 use backstitch_saga::{
-    Definition, Event, Fact, Input as SagaInput, JournalError, State, Timestamp, decide, evolve, react,
+    Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, StepName, Timestamp,
+    command_id, decide, evolve, react,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -135,12 +137,18 @@ impl SagaLane {
         let delivery = &message.delivery;
         let cause = Cause {
             id: Some(message.envelope.event_id),
-            person: message.envelope.user_id.clone(),
+            // Participants carry the user of a flow on in their events; only a command is somebody's own.
+            person: message.envelope.user_id.clone().filter(|_| message.topic == saga::COMMANDS),
             input: Some(format!("{}/{}", delivery.source, delivery.offset)),
         };
         let mut moved = false;
         let mut begun = Vec::new();
+        let asker = self.asker(message.envelope.causation_id, &targets);
         for target in &targets {
+            // An answer to one saga's command is nothing to another of the same key.
+            if asker.is_some_and(|asker| asker != target.saga_id()) {
+                continue;
+            }
             // A saga that this very message starts has not waited for it.
             if begun.contains(&target.saga_id()) {
                 continue;
@@ -181,6 +189,14 @@ impl SagaLane {
                 self.apply(*saga_id, live, input, cause, now, effects)
             }
         }
+    }
+
+    /// The live saga among several that asked for this answer, by the command that it names.
+    fn asker(&self, causation: Option<Uuid>, targets: &[Target]) -> Option<Uuid> {
+        let causation = causation.filter(|_| targets.len() > 1)?;
+        let asked =
+            |target: &&Target| self.find(target.saga_id()).is_some_and(|live| asked(live, target.saga_id(), causation));
+        targets.iter().find(asked).map(Target::saga_id)
     }
 
     /// Decides, folds, and stages: state, journal, commands. Answers whether anything followed.
@@ -403,6 +419,17 @@ fn remind(id: Uuid, live: Option<&Live>, effects: &mut Effects) {
         Some(due_at) => effects.remind(id.to_string(), due_at),
         None => effects.cancel_timer(id.to_string()),
     }
+}
+
+/// Whether the command is one that the saga may have sent: ids are derived, so nothing has to be remembered.
+fn asked(live: &Live, saga_id: Uuid, command: Uuid) -> bool {
+    let saga = SagaId::from_uuid(saga_id);
+    let start = StepName::start();
+    let steps = live.definition.command_step_names().chain(std::iter::once(&start));
+    let mut ids = steps.flat_map(|step| {
+        [Direction::Forward, Direction::Compensate].map(|way| command_id(saga, step.as_str(), None, way).as_uuid())
+    });
+    ids.any(|id| id == command)
 }
 
 /// Whether the saga is where a person who named a step saw it.

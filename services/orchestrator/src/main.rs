@@ -38,13 +38,14 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     }
     let wires = Wires::connect(NAME, context.config.as_ref())?;
     let mut db = wires.pool.acquire().await.context("the database")?;
-    let (definitions, new) = Definitions::keep(deployed, &mut db).await?;
+    let definitions = Definitions::keep(deployed, &mut db).await?;
     drop(db);
     let definitions = Arc::new(definitions);
     let outgoing = Arc::new(outgoing(&definitions, &wires).await?);
-    for definition in new {
-        let record = outgoing.definition(&definition, chrono::Utc::now())?;
-        wires.publish(record, Duration::from_secs(30)).await.context("publishing a new definition")?;
+    // Each time, since a process may have ended before it did; the topic is compacted.
+    for definition in definitions.all_deployed() {
+        let record = outgoing.definition(definition, chrono::Utc::now())?;
+        wires.publish(record, Duration::from_secs(30)).await.context("publishing a definition")?;
     }
     let mut inputs: Vec<String> = definitions.event_topics().into_iter().collect();
     inputs.push(saga::COMMANDS.to_owned());

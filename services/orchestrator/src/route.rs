@@ -5,7 +5,7 @@ use backstitch_contracts::saga::{
 };
 use backstitch_contracts::{Envelope, Payload, headers};
 use backstitch_processor::{Message, Rejection};
-use backstitch_saga::{By, Input, Reply, Signal, Start, StartedBy};
+use backstitch_saga::{By, Definition, Input, Reply, Signal, Start, StartedBy};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use crate::definitions::Definitions;
 
+/// Longest key of a saga, bytes.
+const KEY_BYTES_MAX: usize = 200;
 /// Largest `data` of a `StartSaga` or `SignalSaga`, bytes.
 const DATA_BYTES_MAX: usize = 64 * 1024;
 
@@ -102,13 +104,35 @@ pub fn targets(definitions: &Definitions, message: &Message) -> Result<Vec<Targe
     }
     for definition in definitions.all_deployed() {
         let found = definition.start_of(&message.topic, &envelope.event_type, &envelope.data);
-        if let Some(found) = found.map_err(Rejection::invalid)? {
+        let found = match found {
+            // Others wait for this message: what it would have started is told, and left.
+            Err(error) if others_read(definitions, definition.name(), message) => {
+                tracing::error!(%error, "an event that should start a saga starts none");
+                continue;
+            }
+            found => found.map_err(Rejection::invalid)?,
+        };
+        if let Some(found) = found {
+            check_key(&found.key)?;
             let started_by = StartedBy { topic: message.topic.clone(), event_type: envelope.event_type.clone() };
             let start = start(envelope, found.key.clone(), found.data, Some(started_by));
             targets.push(begin(definition.name(), &found.key, Input::Start(start)));
         }
     }
     Ok(targets)
+}
+
+fn others_read(definitions: &Definitions, name: &str, message: &Message) -> bool {
+    let reads = |other: &Definition| other.reads(&message.topic, &message.envelope.event_type);
+    definitions.all().iter().any(|other| other.name() != name && reads(other))
+}
+
+/// The same bound as the API's; a longer key fits no index.
+fn check_key(key: &str) -> Result<(), Rejection> {
+    if (1..=KEY_BYTES_MAX).contains(&key.len()) {
+        return Ok(());
+    }
+    Err(Rejection::invalid(format!("a saga's key should have from 1 to {KEY_BYTES_MAX} bytes, not {}", key.len())))
 }
 
 fn begin(definition: &str, key: &str, input: Input) -> Target {
@@ -169,6 +193,7 @@ fn command(definitions: &Definitions, message: &Message) -> Result<Target, Rejec
     match (&input, &command.definition, &command.key) {
         // Named by definition and key, a cancel may come before the start, and then leaves a tombstone.
         (Input::Cancel { .. }, Some(definition), Some(key)) if definitions.deployed(definition).is_some() => {
+            check_key(key)?;
             Ok(begin(definition, key, input))
         }
         (_, definition, key) => {
@@ -195,9 +220,7 @@ fn start_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Target, 
         let detail = format!("no definition `{}` is deployed; there are: {}", command.definition, known.join(", "));
         return Err(Rejection { reason: "unknown-definition", detail });
     }
-    if command.key.is_empty() {
-        return Err(Rejection::invalid("StartSaga has an empty key"));
-    }
+    check_key(&command.key)?;
     let data = json("data", &command.data)?;
     let start = start(envelope, command.key.clone(), data, None);
     Ok(begin(&command.definition, &command.key, Input::Start(start)))
@@ -207,7 +230,9 @@ fn signal(envelope: &Envelope) -> Result<Target, Rejection> {
     let command: SignalSaga = read(envelope)?;
     let data = json("data", &command.data)?;
     let saga_id = addressed(command.saga_id, command.definition.as_deref(), command.key.as_deref())?;
-    let input = Input::Signal(Signal { name: command.signal, data, by: by(envelope, None) });
+    // The record of a signal has no field for it; our API says it beside.
+    let why = envelope.metadata.get("reason").cloned();
+    let input = Input::Signal(Signal { name: command.signal, data, by: by(envelope, why) });
     Ok(Target::Continue { saga_id, input, at_step: None })
 }
 

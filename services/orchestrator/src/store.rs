@@ -206,8 +206,8 @@ pub async fn keep_definition(
     version: u32,
     body: Value,
     db: &mut PgConnection,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
         "INSERT INTO saga.definitions (hash, name, version, body) VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING",
     )
     .bind(hash)
@@ -216,7 +216,7 @@ pub async fn keep_definition(
     .bind(Json(body))
     .execute(db)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(())
 }
 
 /// Every definition that was ever used: hash and body.

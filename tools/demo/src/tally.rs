@@ -94,7 +94,7 @@ impl Story {
         micros as f64 / 1_000_000.0
     }
 
-    /// The saga as a transcript: what was asked, refused, undone.
+    /// The saga as a transcript: what was done, refused, undone.
     pub(crate) fn transcript(&self) -> Vec<String> {
         self.moves.iter().filter_map(line).collect()
     }
@@ -104,13 +104,11 @@ fn line(step: &Move) -> Option<String> {
     let name = step.step.as_deref().unwrap_or_default();
     let because = step.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     Some(match step.kind.as_str() {
-        "StepRequested" => format!("  → {name}"),
         "StepSucceeded" => format!("  ✓ {name}"),
         "StepRefused" => format!("  ✗ {name} refused{because}"),
         "StepTimedOut" => format!("  … {name}: no answer in time"),
         "RetryScheduled" => format!("  ↻ {name} will be asked again"),
-        "CompensationRequested" => format!("  ← undo {name}"),
-        "CompensationSucceeded" => format!("  ✓ undone {name}"),
+        "CompensationSucceeded" => format!("  ↶ {name} undone"),
         "SagaCompleted" => "  completed".to_owned(),
         "SagaRolledBack" => format!("  rolled back{because}"),
         "SagaStuck" => format!("  STUCK at {name}{because}"),

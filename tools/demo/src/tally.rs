@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backstitch_saga::Outcome;
+use backstitch_saga::{Outcome, START_STEP};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -108,6 +108,7 @@ fn line(step: &Move) -> Option<String> {
         "StepRefused" => format!("  ✗ {name} refused{because}"),
         "StepTimedOut" => format!("  … {name}: no answer in time"),
         "RetryScheduled" => format!("  ↻ {name} will be asked again"),
+        "CompensationSucceeded" if name == START_STEP => "  ↶ order cancelled".to_owned(),
         "CompensationSucceeded" => format!("  ↶ {name} undone"),
         "SagaCompleted" => "  completed".to_owned(),
         "SagaRolledBack" => format!("  rolled back{because}"),

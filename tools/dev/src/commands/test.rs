@@ -166,6 +166,7 @@ fn needing_a_stack(metadata: &serde_json::Value) -> (Vec<String>, Vec<String>) {
     for package in list(&metadata["packages"]) {
         let needing: Vec<_> = list(&package["targets"])
             .iter()
+            .filter(|target| list(&target["kind"]).iter().any(|kind| kind == "test"))
             .filter(|target| list(&target["required-features"]).iter().any(|feature| feature == "system"))
             .map(|target| text(&target["name"]))
             .collect();
@@ -187,10 +188,11 @@ mod tests {
     fn only_targets_that_ask_for_the_stack_are_run_on_it() {
         let metadata = json!({ "packages": [
             { "name": "a", "targets": [
-                { "name": "quick" },
-                { "name": "broker", "required-features": ["system"] },
+                { "name": "quick", "kind": ["test"] },
+                { "name": "broker", "kind": ["test"], "required-features": ["system"] },
+                { "name": "member", "kind": ["bin"], "required-features": ["system"] },
             ] },
-            { "name": "b", "targets": [{ "name": "b" }] },
+            { "name": "b", "targets": [{ "name": "b", "kind": ["lib"] }] },
         ] });
         assert_eq!(needing_a_stack(&metadata), (vec!["a/system".to_owned()], vec!["broker".to_owned()]));
     }

@@ -112,7 +112,7 @@ impl Lane {
         statement.part("fence", "SELECT 1");
         self.logic.write(&mut statement);
         statement.execute(&mut self.db).await?;
-        Ok(effects.record_count())
+        Ok(effects.records().len())
     }
 }
 

@@ -74,11 +74,13 @@ impl<L: Logic> Session<L> {
     }
 
     async fn try_commit(&mut self, pile: &mut [Work], loading: Loading) -> Result<(), LaneError> {
-        let locks = self.logic.needs_locks(&self.inputs_at_home(pile));
+        let inputs = self.inputs_at_home(pile).into_iter().cloned().collect::<Vec<_>>();
+        let inputs = inputs.iter().collect::<Vec<_>>();
+        let locks = self.logic.needs_locks(&inputs);
         if locks {
             self.db.execute("BEGIN").await?;
         }
-        let writing = tokio::time::timeout(TRANSACTION_PATIENCE, self.write_pile(pile, loading)).await;
+        let writing = tokio::time::timeout(TRANSACTION_PATIENCE, self.write_pile(pile, &inputs, loading)).await;
         let mut result = writing.unwrap_or(Err(LaneError::DatabaseSilent));
         if locks {
             let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -97,10 +99,13 @@ impl<L: Logic> Session<L> {
     }
 
     /// `None` when there was nothing to write but progress, which may wait.
-    async fn write_pile(&mut self, pile: &mut [Work], loading: Loading) -> Result<Option<Written>, LaneError> {
-        let inputs = self.inputs_at_home(pile).into_iter().cloned().collect::<Vec<_>>();
-        let inputs = inputs.iter().collect::<Vec<_>>();
-        let load = AssertUnwindSafe(self.logic.load(&inputs, loading, &mut self.db)).catch_unwind().await;
+    async fn write_pile(
+        &mut self,
+        pile: &mut [Work],
+        inputs: &[&Input],
+        loading: Loading,
+    ) -> Result<Option<Written>, LaneError> {
+        let load = AssertUnwindSafe(self.logic.load(inputs, loading, &mut self.db)).catch_unwind().await;
         load.map_err(|panic| LaneError::Panicked { words: words_of(panic.as_ref()) })??;
         let effects = self.decide(pile);
         let mut positions = self.positions.clone();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use backstitch_contracts::{DecodeError, Decoder, headers};
 use backstitch_messaging::{Delivery, SchemaSource, SchemaSourceError, TopicPartition, TraceContext};
 
+use crate::chain::chain;
 use crate::input::{Input, Message};
 use crate::logic::Rejection;
 use crate::verdict::LaneError;
@@ -98,14 +99,7 @@ fn undecodable(error: &DecodeError) -> Rejection {
         DecodeError::UnknownSchema { .. } => "unknown-schema",
         _ => "undecodable",
     };
-    let mut detail = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        detail.push_str(": ");
-        detail.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    Rejection { reason, detail }
+    Rejection { reason, detail: chain(error) }
 }
 
 /// Whether another lane has passed this on to its home.

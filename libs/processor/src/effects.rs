@@ -77,12 +77,6 @@ impl Effects {
         self.records.is_empty() && self.timers.is_empty() && self.jobs.is_empty() && self.answered.is_empty()
     }
 
-    /// How many records have been collected so far.
-    #[must_use]
-    pub fn record_count(&self) -> usize {
-        self.records.len()
-    }
-
     /// The records collected so far, in the order in which they will be published.
     #[must_use]
     pub fn records(&self) -> &[Record] {

@@ -4,6 +4,7 @@
 //! service decides comes in as a [`Logic`]. No domain word belongs here.
 
 mod batch;
+mod chain;
 mod claim;
 mod clock;
 mod dead_letter;
@@ -21,6 +22,7 @@ mod trace;
 mod verdict;
 mod write;
 
+pub use chain::chain;
 pub use effects::Effects;
 pub use input::{Answered, Input, Job, Message, Timer};
 pub use logic::{Caller, Loading, Logic, NoCalls, Rejection};

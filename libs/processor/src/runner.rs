@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::chain;
 use crate::decode::Intake;
 use crate::logic::{Caller, Logic};
 use crate::session::Session;
@@ -319,15 +320,4 @@ async fn session<L: Logic>(shared: &Arc<Shared<L>>, lane: LaneId, stop: &Cancell
     };
     shared.health.set(lane, None);
     session.work(stop).await
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backstitch_contracts::saga;
 use backstitch_messaging::{LaneId, TraceContext};
-use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer};
+use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer, chain};
 use backstitch_saga::{
     Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, StepName, Timestamp,
     command_id, decide, evolve, react,
@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::definitions::Definitions;
-use crate::outgoing::{About, Entry, Outgoing, OutgoingError, chain};
+use crate::outgoing::{About, Entry, Outgoing, OutgoingError};
 use crate::route::{Target, flow_key, targets};
 use crate::store::{self, JournalRow, SagaRow};
 

@@ -218,18 +218,5 @@ fn source() -> BTreeMap<String, String> {
     BTreeMap::from([("source".to_owned(), SOURCE.to_owned())])
 }
 
-/// The chain of causes of an error as one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests;

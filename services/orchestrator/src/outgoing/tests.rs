@@ -8,7 +8,7 @@ use backstitch_saga::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{About, Entry, OutgoingError, chain};
+use super::{About, Entry, OutgoingError};
 use crate::samples::{FLOW, ORDER, ORDERS, asked, headers, noon, order_fulfilment, order_saga, outgoing, read};
 
 const CAUSE: Uuid = Uuid::from_u128(0xCA);
@@ -134,7 +134,7 @@ fn a_command_that_does_not_fit_names_its_field() {
     let command = Command { payload: json!({ "order_id": ORDER, "reason": Value::Null }), ..release() };
     let error = outgoing().effect(&Effect::Send(command), &about()).unwrap_err();
     assert!(!error.to_string().contains("reason"), "{error}");
-    let line = chain(&error);
+    let line = backstitch_processor::chain(&error);
     for word in ["ReleaseInventory", "inventory.commands", "data.reason"] {
         assert!(line.contains(word), "{line}");
     }

@@ -50,7 +50,7 @@ impl Desk {
     }
 
     fn decide(&mut self, input: &Input) -> Result<Answer, Rejection> {
-        let before = self.effects.record_count();
+        let before = self.effects.records().len();
         self.lane.decide(input, self.now, &mut self.effects)?;
         let read = |record: &Record| Sent { record: record.clone(), envelope: read(record) };
         Ok(Answer(self.effects.records()[before..].iter().map(read).collect()))

@@ -111,5 +111,5 @@ fn starting_an_unknown_definition_is_rejected_and_leaves_nothing() {
     let rejection = desk.rejects(start);
     assert_eq!(rejection.reason, "unknown-definition");
     assert!(rejection.detail.contains(ORDERS) && rejection.detail.contains(CHARGES), "{}", rejection.detail);
-    assert_eq!((desk.rows(), desk.effects.record_count()), (vec![], 0));
+    assert_eq!((desk.rows(), desk.effects.records().len()), (vec![], 0));
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::suite::{Doomed, TestBroker};
+use crate::suite::{Doomed, TestBroker, soon};
 use async_trait::async_trait;
 use backstitch_messaging::{Inbox, Publisher};
 use backstitch_messaging_kafka::{
@@ -18,8 +18,12 @@ use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions},
     client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer},
     producer::{BaseProducer, BaseRecord, Producer},
 };
+
+/// What a transaction of one record adds to its partition.
+const RECORD_AND_MARK: i64 = 2;
 
 pub(crate) struct Kafka {
     pub(crate) settings: KafkaSettings,
@@ -75,7 +79,8 @@ impl Kafka {
     async fn transaction(&self, topic: &str, partition: i32, commit: bool) {
         let mut config = client(&self.settings);
         config.set("transactional.id", topic);
-        let topic = topic.to_owned();
+        let before = self.committed_end(topic, partition).await;
+        let (topic, named) = (topic.to_owned(), topic.to_owned());
         tokio::task::spawn_blocking(move || {
             let patience = Duration::from_secs(30);
             let producer: BaseProducer = config.create().expect("producer");
@@ -90,6 +95,22 @@ impl Kafka {
         })
         .await
         .expect("transaction");
+        // The broker answers once the end is decided and marks the partition afterwards: until it has, what was there
+        // before the transaction is the end that readers of committed records are told.
+        soon("the mark of the transaction's end", async {
+            while self.committed_end(&named, partition).await < before + RECORD_AND_MARK {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    /// Where the partition ends for whoever reads only what is committed.
+    async fn committed_end(&self, topic: &str, partition: i32) -> i64 {
+        let consumer: BaseConsumer = client(&self.settings).create().expect("consumer");
+        let topic = topic.to_owned();
+        let ask = move || consumer.fetch_watermarks(&topic, partition, Duration::from_secs(30)).expect("watermarks").1;
+        tokio::task::spawn_blocking(ask).await.expect("an answer")
     }
 
     pub(crate) async fn clean_up(self) {

@@ -194,7 +194,12 @@ impl<C: Config> Service<C> {
             }
         };
         tokio::spawn(metrics.clone().keep_up());
-        tokio::spawn(listen_for_signals(shutdown.clone()));
+        // Listened for from here on, and not from whenever a task comes to run: a process that is told to stop while it
+        // starts must drain too.
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(terminate), Ok(interrupt)) => drop(tokio::spawn(heed_signals(terminate, interrupt, shutdown.clone()))),
+            _ => warn!("signals cannot be listened for; SIGTERM will end the process without a drain"),
+        }
         info!(version = self.version, "starting");
         let context = Context {
             name: self.name,
@@ -215,12 +220,7 @@ enum Begun<C> {
 }
 
 /// The first signal asks for a drain, the second ends the process where it stands.
-async fn listen_for_signals(shutdown: ShutdownToken) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        warn!("signals cannot be listened for; SIGTERM will end the process without a drain");
-        return;
-    };
+async fn heed_signals(mut terminate: Signal, mut interrupt: Signal, shutdown: ShutdownToken) {
     let signal = next_signal(&mut terminate, &mut interrupt).await;
     info!(signal, "asked to stop");
     shutdown.cancel();

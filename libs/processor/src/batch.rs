@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use backstitch_contracts::headers;
 use backstitch_messaging::Record;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt as _;
 use sqlx::Executor as _;
 
@@ -15,7 +15,7 @@ use crate::dead_letter::dead_letter;
 use crate::decode::{Task, Work, is_forwarded};
 use crate::effects::{Effects, TimerChange};
 use crate::gate::Positions;
-use crate::input::{Input, Message};
+use crate::input::{Input, Message, Timer};
 use crate::logic::{Loading, Logic, Rejection};
 use crate::session::Session;
 use crate::trace::{context_of, span_of};
@@ -45,7 +45,7 @@ impl<L: Logic> Session<L> {
                     if pile.len() > 1 {
                         piles.push(pile.split_off(pile.len() / 2));
                     } else {
-                        bury_refused(&mut pile, error)?;
+                        self.bury_refused(&mut pile, error)?;
                     }
                     piles.push(pile);
                 }
@@ -174,15 +174,49 @@ impl<L: Logic> Session<L> {
                     Decided::Panicked(rejection) => {
                         // What the logic had staged is in doubt: without this input, from the start.
                         self.logic.aborted();
-                        bury(work, rejection);
+                        self.bury(work, rejection);
                         continue 'again;
                     }
                 };
-                bury(work, rejection);
+                self.bury(work, rejection);
             }
+            ring_again(pile, now + self.put_off(), &mut effects);
             self.publish_dead_letters(pile, now, &mut effects);
             return effects;
         }
+    }
+
+    fn bury(&mut self, work: &mut Work, rejection: Rejection) {
+        let task = std::mem::replace(&mut work.task, Task::Pass);
+        work.task = match task {
+            Task::Decide(Input::Message(message)) => {
+                Task::Bury { topic: message.topic, delivery: message.delivery, rejection }
+            }
+            // Nothing was read from Kafka, so there are no bytes to set aside: the log line is the record of it.
+            Task::Decide(Input::Timer(timer)) => {
+                note_put_off("a timer", &timer.id, &rejection);
+                Task::PutOff(timer)
+            }
+            Task::Decide(Input::Answered(answered)) => {
+                note_put_off("an answered call", &answered.job.id, &rejection);
+                self.answer_again(answered);
+                Task::Pass
+            }
+            kept => kept,
+        };
+    }
+
+    fn put_off(&self) -> TimeDelta {
+        TimeDelta::from_std(self.shared.settings.put_off).unwrap_or_default()
+    }
+
+    /// The database refuses this one piece of work; if it refuses what is left of it too, nothing here can help.
+    fn bury_refused(&mut self, pile: &mut [Work], error: LaneError) -> Result<(), LaneError> {
+        let Some(work) = pile.first_mut().filter(|work| matches!(work.task, Task::Decide(_))) else {
+            return Err(error);
+        };
+        self.bury(work, Rejection { reason: "rejected-by-database", detail: error.cause() });
+        Ok(())
     }
 
     fn publish_dead_letters(&self, pile: &[Work], now: DateTime<Utc>, effects: &mut Effects) {
@@ -258,7 +292,6 @@ fn decide_one<L: Logic>(logic: &mut L, input: &Input, now: DateTime<Utc>, effect
             Decided::Done
         }
         Ok(Err(rejection)) => {
-            // A timer or an answered call keeps its row, and comes again after the next claim.
             effects.records.truncate(records_before);
             Decided::Rejected(rejection)
         }
@@ -294,29 +327,19 @@ fn count_handled(pile: &[Work]) {
     }
 }
 
-fn bury(work: &mut Work, rejection: Rejection) {
-    let task = std::mem::replace(&mut work.task, Task::Pass);
-    work.task = match task {
-        Task::Decide(Input::Message(message)) => {
-            Task::Bury { topic: message.topic, delivery: message.delivery, rejection }
-        }
-        Task::Decide(input) => {
-            // Nothing was read from Kafka, so there are no bytes to set aside: the log line is the record of it.
-            tracing::error!(
-                ?input, reason = rejection.reason, error = %rejection.detail,
-                "a timer or an answered call cannot be handled; it comes again after the next claim"
-            );
-            metrics::counter!("processor_put_off_total").increment(1);
-            Task::Pass
-        }
-        Task::Bury { delivery, topic, rejection: first } => Task::Bury { delivery, topic, rejection: first },
-        Task::Pass => Task::Pass,
-    };
+/// What could not be handled keeps its row, and rings again; unless the logic has said itself when.
+fn ring_again(pile: &[Work], due_at: DateTime<Utc>, effects: &mut Effects) {
+    for work in pile {
+        let Task::PutOff(timer) = &work.task else { continue };
+        let again = Timer { due_at, ..timer.clone() };
+        effects.timers.entry(timer.id.clone()).or_insert(TimerChange::Set(again));
+    }
 }
 
-/// The database refuses this one piece of work; if it refuses the dead letter too, nothing here can help.
-fn bury_refused(pile: &mut [Work], error: LaneError) -> Result<(), LaneError> {
-    let Some(work) = pile.first_mut().filter(|work| matches!(work.task, Task::Decide(_))) else { return Err(error) };
-    bury(work, Rejection { reason: "rejected-by-database", detail: error.cause() });
-    Ok(())
+fn note_put_off(what: &str, id: &str, rejection: &Rejection) {
+    tracing::error!(
+        id, reason = rejection.reason, error = %rejection.detail,
+        "{what} cannot be handled and is put off"
+    );
+    metrics::counter!("processor_put_off_total").increment(1);
 }

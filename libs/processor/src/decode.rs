@@ -8,7 +8,7 @@ use backstitch_contracts::{DecodeError, Decoder, headers};
 use backstitch_messaging::{Delivery, SchemaSource, SchemaSourceError, TopicPartition, TraceContext};
 
 use crate::chain::chain;
-use crate::input::{Input, Message};
+use crate::input::{Input, Message, Timer};
 use crate::logic::Rejection;
 use crate::verdict::LaneError;
 
@@ -27,6 +27,8 @@ pub(crate) enum Task {
     Decide(Input),
     /// To be set aside.
     Bury { delivery: Delivery, topic: String, rejection: Rejection },
+    /// A timer that cannot be handled now: it rings again later.
+    PutOff(Timer),
     /// Not for this group, or nothing at all.
     Pass,
 }

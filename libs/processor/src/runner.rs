@@ -31,6 +31,9 @@ pub struct Settings {
     pub calls_max: usize,
     /// How long a lane that is handed over may wait for its records to arrive.
     pub drain: Duration,
+    /// A timer or an answered call that cannot be handled comes again after this long: a person may have mended the
+    /// cause meanwhile.
+    pub put_off: Duration,
 }
 
 impl Default for Settings {
@@ -42,6 +45,7 @@ impl Default for Settings {
             unpublished_max: 10_000,
             calls_max: 64,
             drain: Duration::from_secs(2),
+            put_off: Duration::from_secs(30),
         }
     }
 }

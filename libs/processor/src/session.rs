@@ -305,6 +305,15 @@ impl<L: Logic> Session<L> {
         });
     }
 
+    /// Gives an answer that could not be handled to the logic once more. Its job's row stays until then.
+    pub(crate) fn answer_again(&mut self, answered: Answered) {
+        let after = self.shared.settings.put_off;
+        self.calls.spawn(async move {
+            tokio::time::sleep(after).await;
+            answered
+        });
+    }
+
     fn report(&mut self) {
         if self.reported_at.elapsed() >= REPORT_EVERY {
             self.reported_at = Instant::now();

@@ -160,7 +160,8 @@ impl Bench {
             caller: Arc::new(ToyCaller { hangs: calls_hang }),
             decoder: Arc::new(Decoder::new(&catalog).unwrap()),
         };
-        let processor = Processor::new("toys", Settings::default(), ports, move |lane| Toy::new(lane, hold.clone()));
+        let settings = Settings { put_off: Duration::from_millis(20), ..Settings::default() };
+        let processor = Processor::new("toys", settings, ports, move |lane| Toy::new(lane, hold.clone()));
         let stop = CancellationToken::new();
         let health = processor.health();
         let running = tokio::spawn(processor.run(stop.clone()));
@@ -229,6 +230,11 @@ impl Bench {
 
     pub(crate) async fn answered_calls(&self) -> i64 {
         self.count("SELECT count(*) FROM toy WHERE kind = 'call'").await
+    }
+
+    /// How often lanes were claimed.
+    pub(crate) async fn claims(&self) -> i64 {
+        self.count("SELECT sum(epoch)::bigint FROM processor.lanes").await
     }
 
     pub(crate) async fn outbox_rows(&self) -> i64 {

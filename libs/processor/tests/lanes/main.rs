@@ -94,6 +94,19 @@ async fn a_due_timer_fires_once_and_survives_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_timer_and_an_answer_that_cannot_be_handled_come_again_while_the_lane_goes_on() {
+    let bench = Bench::new(1).await;
+    let member = bench.member();
+    bench.send("stumbling timer", Told::Timer { milliseconds: 1 }).await;
+    bench.send("stumbling call", Told::Call).await;
+    bench.until("the timer is handled in the end", async || bench.fired().await == ["stumbling timer"]).await;
+    bench.until("and so is the answer", async || bench.answered_calls().await == 1).await;
+    assert_eq!((bench.timer_rows().await, bench.call_rows().await), (0, 0));
+    assert_eq!(bench.claims().await, 1, "the lane was never given up for it");
+    member.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_overdue_timer_waits_for_the_messages_that_were_there_before_it() {
     let bench = Bench::new(1).await;
     let first = bench.member();

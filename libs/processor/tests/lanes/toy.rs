@@ -1,6 +1,7 @@
 //! The logic under test: it writes down what it was told, in a table, and answers each message with a record.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(crate) struct Toy {
     lane: LaneId,
     hold: Option<Hold>,
     staged: Vec<Row>,
+    /// How often each of those that are named for it has gone wrong.
+    stumbled: HashMap<String, usize>,
 }
 
 struct Row {
@@ -38,11 +41,25 @@ struct Row {
 
 impl Toy {
     pub(crate) fn new(lane: LaneId, hold: Option<Hold>) -> Self {
-        Self { lane, hold, staged: Vec::new() }
+        Self { lane, hold, staged: Vec::new(), stumbled: HashMap::new() }
     }
 
     fn note(&mut self, id: String, key: &str, number: i64, kind: &'static str) {
         self.staged.push(Row { id, key: key.to_owned(), number, kind });
+    }
+
+    /// A timer or a call named `stumbling` is rejected at first, panics then, and goes well in the end.
+    fn stumble(&mut self, id: &str) -> Result<(), Rejection> {
+        if !id.starts_with("stumbling") {
+            return Ok(());
+        }
+        let times = self.stumbled.entry(id.to_owned()).or_default();
+        *times += 1;
+        match *times {
+            1 => Err(Rejection::invalid("not yet")),
+            2 => panic!("still not"),
+            _ => Ok(()),
+        }
     }
 
     fn on_message(&mut self, message: &Message, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
@@ -98,8 +115,14 @@ impl Logic for Toy {
     fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
         match input {
             Input::Message(message) => self.on_message(message, now, effects)?,
-            Input::Timer(timer) => self.note(format!("timer {}", timer.id), &timer.id, 0, "timer"),
-            Input::Answered(answered) => self.note(format!("call {}", answered.job.id), &answered.job.id, 0, "call"),
+            Input::Timer(timer) => {
+                self.stumble(&timer.id)?;
+                self.note(format!("timer {}", timer.id), &timer.id, 0, "timer");
+            }
+            Input::Answered(answered) => {
+                self.stumble(&answered.job.id)?;
+                self.note(format!("call {}", answered.job.id), &answered.job.id, 0, "call");
+            }
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(crate) struct Setting<'a, P: Participant> {
 }
 
 /// An event with its place.
-pub(crate) type Placed = (StreamId, StreamVersion, NewEvent);
+pub type Placed = (StreamId, StreamVersion, NewEvent);
 
 /// A call to be made.
 pub(crate) struct CallOrder {

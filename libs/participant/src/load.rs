@@ -7,21 +7,30 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use async_trait::async_trait;
 use backstitch_event_store::{StoredEvent, StreamId, StreamVersion};
 use backstitch_event_store_postgres::{insert_missing_heads, load_many, lock_heads};
+use backstitch_processor::Database;
 use sqlx::PgConnection;
 
 use crate::Participant;
+use crate::append::add_append;
 use crate::cache::Cache;
+use crate::draft::Placed;
 use crate::event::UnreadableEvent;
 use crate::record::{Entry, Record, RecordOf, read_domain};
 use crate::shared::Shared;
 
 /// Where streams are read and locked.
 #[async_trait]
-pub(crate) trait Source: Send {
+pub trait Source: Send {
     /// Many streams, each after a version.
+    ///
+    /// # Errors
+    /// The database's.
     async fn load(&mut self, streams: &[(StreamId, StreamVersion)]) -> Result<Vec<StoredEvent>, sqlx::Error>;
 
     /// Locks heads until the batch is written; `may_be_missing`: some may have to be inserted first.
+    ///
+    /// # Errors
+    /// The database's.
     async fn lock(
         &mut self,
         streams: &BTreeSet<StreamId>,
@@ -29,8 +38,21 @@ pub(crate) trait Source: Send {
     ) -> Result<BTreeMap<StreamId, StreamVersion>, sqlx::Error>;
 }
 
+/// A lane's database that keeps streams.
+pub trait Streams: Source + Database {
+    /// Adds events to a batch, each with the version it is to have; a stream's versions follow one another. A stream
+    /// that is not where this takes it to be fails the batch as a conflict.
+    fn append(batch: &mut Self::Batch, events: Vec<Placed>);
+}
+
+impl Streams for PgConnection {
+    fn append(batch: &mut Self::Batch, events: Vec<Placed>) {
+        add_append(batch, events);
+    }
+}
+
 #[async_trait]
-impl Source for &mut PgConnection {
+impl Source for PgConnection {
     async fn load(&mut self, streams: &[(StreamId, StreamVersion)]) -> Result<Vec<StoredEvent>, sqlx::Error> {
         load_many(streams, self).await
     }

@@ -7,18 +7,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backstitch_event_store::StreamId;
 use backstitch_messaging::LaneId;
-use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer};
+use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
 
-use crate::append::add_append;
 use crate::batch::Batch;
 use crate::cache::Cache;
 use crate::case::{Case, InputId};
 use crate::cause::Cause;
 use crate::draft::{Draft, Placed, Setting, TimerOrder};
-use crate::load::{Source, lock_shared, read_own};
+use crate::load::{Source, Streams, lock_shared, read_own};
 use crate::publish::record_of;
 use crate::record::{Record, RecordOf};
 use crate::shared::Shared;
@@ -196,19 +194,11 @@ impl Decided {
     }
 }
 
-#[async_trait]
 impl<P: Participant> Logic for ParticipantLogic<P> {
     // The own stream's key, so that a flow has one home whatever key a foreign producer chose.
     fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
         let route = self.participant.route(message).ok()?;
         route.stream().map(|stream| Cow::Owned(stream.key().to_owned()))
-    }
-
-    async fn claimed(&mut self, _lane: LaneId, _db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
-        self.own.clear();
-        self.shared.clear();
-        self.batch = Batch::default();
-        Ok(Vec::new())
     }
 
     fn needs_locks(&self, inputs: &[&Input]) -> bool {
@@ -219,21 +209,12 @@ impl<P: Participant> Logic for ParticipantLogic<P> {
         P::SHARES && inputs.iter().any(matters)
     }
 
-    async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let mut db = db;
-        self.load_from(inputs, loading, &mut db).await
-    }
-
     fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
         match self.decided(input, now)? {
             Some(decided) => decided.hand_over(effects),
             None => effects.skip(),
         }
         Ok(())
-    }
-
-    fn write(&mut self, statement: &mut Statement) {
-        add_append(statement, self.take_appended());
     }
 
     fn committed(&mut self) {
@@ -249,6 +230,24 @@ impl<P: Participant> Logic for ParticipantLogic<P> {
     // What was loaded stays: the rest of a batch may be decided again without the input that made it fail.
     fn aborted(&mut self) {
         self.batch.unstage();
+    }
+}
+
+#[async_trait]
+impl<P: Participant, D: Streams> LogicOn<D> for ParticipantLogic<P> {
+    async fn claimed(&mut self, _lane: LaneId, _db: &mut D) -> Result<Vec<Timer>, sqlx::Error> {
+        self.own.clear();
+        self.shared.clear();
+        self.batch = Batch::default();
+        Ok(Vec::new())
+    }
+
+    async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut D) -> Result<(), sqlx::Error> {
+        self.load_from(inputs, loading, db).await
+    }
+
+    fn write(&mut self, batch: &mut D::Batch) {
+        D::append(batch, self.take_appended());
     }
 }
 

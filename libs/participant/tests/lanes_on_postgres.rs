@@ -18,7 +18,7 @@ use backstitch_event_store_postgres::PostgresStore;
 use backstitch_participant::{
     Answer, Changes, DomainEvent, Intent, Participant, ParticipantLogic, Route, Settings, View, Visibility,
 };
-use backstitch_processor::{CONFLICT, Effects, Input, Loading, Logic as _, Statement};
+use backstitch_processor::{CONFLICT, Effects, Input, Loading, Logic as _, LogicOn, Statement};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ impl Lane {
         }
         let mut statement = Statement::new();
         statement.part("fence", "SELECT 1");
-        self.logic.write(&mut statement);
+        LogicOn::<PgConnection>::write(&mut self.logic, &mut statement);
         statement.execute(&mut self.db).await?;
         Ok(effects.records().len())
     }

@@ -3,20 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backstitch_contracts::headers;
 use backstitch_messaging::Record;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt as _;
-use sqlx::Executor as _;
+use tokio::time::Instant;
 
+use crate::database::{Database, Store};
 use crate::dead_letter::dead_letter;
 use crate::decode::{Task, Work, is_forwarded};
 use crate::effects::{Effects, TimerChange};
 use crate::gate::Positions;
 use crate::input::{Input, Message, Timer};
-use crate::logic::{Loading, Logic, Rejection};
+use crate::logic::{Loading, Logic, LogicOn, Rejection};
 use crate::session::Session;
 use crate::trace::{context_of, span_of};
 use crate::verdict::{LaneError, Verdict};
@@ -34,7 +35,7 @@ enum Decided {
     Panicked(Rejection),
 }
 
-impl<L: Logic> Session<L> {
+impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     /// Writes the work in one statement; where the database refuses the data, in as few as isolate what it refuses.
     pub(crate) async fn commit(&mut self, work: Vec<Work>) -> Result<(), LaneError> {
         let mut piles = vec![work];
@@ -78,13 +79,13 @@ impl<L: Logic> Session<L> {
         let inputs = inputs.iter().collect::<Vec<_>>();
         let locks = self.logic.needs_locks(&inputs);
         if locks {
-            self.db.execute("BEGIN").await?;
+            self.db.begin().await?;
         }
         let writing = tokio::time::timeout(TRANSACTION_PATIENCE, self.write_pile(pile, &inputs, loading)).await;
         let mut result = writing.unwrap_or(Err(LaneError::DatabaseSilent));
         if locks {
-            let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
-            if let Err(error) = self.db.execute(end).await {
+            let ended = if result.is_ok() { self.db.commit().await } else { self.db.roll_back().await };
+            if let Err(error) = ended {
                 result = result.and(Err(error.into()));
             }
         }
@@ -105,7 +106,7 @@ impl<L: Logic> Session<L> {
         inputs: &[&Input],
         loading: Loading,
     ) -> Result<Option<Written>, LaneError> {
-        let load = AssertUnwindSafe(self.logic.load(inputs, loading, &mut self.db)).catch_unwind().await;
+        let load = AssertUnwindSafe(self.logic.load(inputs, loading, &mut *self.db)).catch_unwind().await;
         load.map_err(|panic| LaneError::Panicked { words: words_of(panic.as_ref()) })??;
         let effects = self.decide(pile);
         let mut positions = self.positions.clone();
@@ -121,10 +122,10 @@ impl<L: Logic> Session<L> {
             return Ok(None);
         }
         let watermark = self.outbox.watermark();
-        let mut statement = self.fence(&positions, watermark).open(&effects)?;
-        self.logic.write(&mut statement);
+        let mut batch = S::Db::open(&self.fence(&positions, watermark), &effects)?;
+        self.logic.write(&mut batch);
         let started = Instant::now();
-        let database_now = statement.execute(&mut self.db).await?;
+        let database_now = self.db.write(batch).await?;
         count_handled(pile);
         metrics::histogram!("processor_commit_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("processor_batch_messages").record(pile.len() as f64);

@@ -3,32 +3,17 @@
 use std::collections::BTreeMap;
 
 use backstitch_messaging::{LaneId, Record, TopicPartition, TraceContext};
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row as _};
 
+use crate::database::Claim;
 use crate::gate::Positions;
 use crate::input::{Job, Timer};
 use crate::outbox::unpack;
-use crate::verdict::LaneError;
-
-/// What a lane's rows said when it was claimed.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    pub(crate) epoch: i64,
-    pub(crate) commits: i64,
-    pub(crate) positions: Positions,
-    pub(crate) published: i64,
-    pub(crate) now: DateTime<Utc>,
-    /// Committed and not known to be published, by commit.
-    pub(crate) unpublished: Vec<(i64, Vec<Record>)>,
-    pub(crate) timers: Vec<Timer>,
-    pub(crate) jobs: Vec<Job>,
-}
 
 /// Takes the lane over.
-pub(crate) async fn claim(lane: LaneId, owner: &str, db: &mut PgConnection) -> Result<Claim, LaneError> {
+pub(crate) async fn claim(lane: LaneId, owner: &str, db: &mut PgConnection) -> Result<Claim, sqlx::Error> {
     let row = sqlx::query(
         "INSERT INTO processor.lanes (lane, epoch, owner) VALUES ($1, 1, $2)
          ON CONFLICT (lane) DO UPDATE
@@ -63,7 +48,7 @@ fn position(text: &str) -> Option<TopicPartition> {
     Some(TopicPartition::new(topic, partition.parse().ok()?))
 }
 
-async fn unpublished(lane: LaneId, after: i64, db: &mut PgConnection) -> Result<Vec<(i64, Vec<Record>)>, LaneError> {
+async fn unpublished(lane: LaneId, after: i64, db: &mut PgConnection) -> Result<Vec<(i64, Vec<Record>)>, sqlx::Error> {
     let rows = sqlx::query("SELECT seq, records FROM processor.outbox WHERE lane = $1 AND seq > $2 ORDER BY seq")
         .bind(lane.0)
         .bind(after)
@@ -78,7 +63,7 @@ async fn unpublished(lane: LaneId, after: i64, db: &mut PgConnection) -> Result<
         .collect()
 }
 
-async fn timers(lane: LaneId, db: &mut PgConnection) -> Result<Vec<Timer>, LaneError> {
+async fn timers(lane: LaneId, db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
     let rows = sqlx::query("SELECT id, due_at, payload, trace FROM processor.timers WHERE lane = $1")
         .bind(lane.0)
         .fetch_all(db)
@@ -96,7 +81,7 @@ async fn timers(lane: LaneId, db: &mut PgConnection) -> Result<Vec<Timer>, LaneE
         .collect()
 }
 
-async fn jobs(lane: LaneId, db: &mut PgConnection) -> Result<Vec<Job>, LaneError> {
+async fn jobs(lane: LaneId, db: &mut PgConnection) -> Result<Vec<Job>, sqlx::Error> {
     let rows = sqlx::query("SELECT id, kind, payload, trace FROM processor.jobs WHERE lane = $1 ORDER BY created_at")
         .bind(lane.0)
         .fetch_all(db)

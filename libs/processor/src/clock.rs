@@ -1,9 +1,10 @@
 //! A lane's time: the database's, carried on by this process's monotonic clock. Separate, because a clock that jumps must
 //! not expire everything at once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 
 /// A difference beyond this between the database's clock and ours is a jump, not drift.
 const JUMP: Duration = Duration::from_secs(2);

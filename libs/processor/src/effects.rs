@@ -8,9 +8,12 @@ use serde_json::Value;
 
 use crate::input::{Job, Timer};
 
+/// What becomes of a timer.
 #[derive(Debug, Clone)]
-pub(crate) enum TimerChange {
+pub enum TimerChange {
+    /// It rings at its time, and at no other.
     Set(Timer),
+    /// It does not ring.
     Cancel,
 }
 
@@ -81,6 +84,23 @@ impl Effects {
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// What becomes of timers, by their ids.
+    pub fn timers(&self) -> impl Iterator<Item = (&str, &TimerChange)> {
+        self.timers.iter().map(|(id, change)| (id.as_str(), change))
+    }
+
+    /// External calls to be made.
+    #[must_use]
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// Ids of calls whose outcome has been decided on.
+    #[must_use]
+    pub fn answered(&self) -> &[String] {
+        &self.answered
     }
 
     /// When the timer of this id will ring; `None` where it was not set, or was taken back.

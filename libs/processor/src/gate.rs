@@ -7,7 +7,7 @@ use backstitch_messaging::TopicPartition;
 use chrono::{DateTime, Utc};
 
 /// How far the lane has come in each of its partitions.
-pub(crate) type Positions = BTreeMap<TopicPartition, i64>;
+pub type Positions = BTreeMap<TopicPartition, i64>;
 
 /// The state of the question "has everything that came before been seen?".
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -70,6 +70,18 @@ impl Timer {
     pub fn reminder(id: impl Into<String>, due_at: DateTime<Utc>, trace: Option<TraceContext>) -> Self {
         Self { id: id.into(), due_at, payload: Value::Null, trace, stored: false }
     }
+
+    /// A timer as a row holds it.
+    #[must_use]
+    pub fn stored(id: impl Into<String>, due_at: DateTime<Utc>, payload: Value, trace: Option<TraceContext>) -> Self {
+        Self { id: id.into(), due_at, payload, trace, stored: true }
+    }
+
+    /// Whether a row of the processor holds it.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.stored
+    }
 }
 
 /// An external call to be made, outside any transaction, until its outcome is certain.

@@ -7,6 +7,7 @@ mod batch;
 mod chain;
 mod claim;
 mod clock;
+mod database;
 mod dead_letter;
 mod decode;
 mod effects;
@@ -23,11 +24,14 @@ mod verdict;
 mod write;
 
 pub use chain::chain;
-pub use effects::Effects;
+pub use database::{Claim, Database, Store};
+pub use effects::{Effects, TimerChange};
+pub use gate::Positions;
 pub use input::{Answered, Input, Job, Message, Timer};
-pub use logic::{Caller, Loading, Logic, NoCalls, Rejection};
+pub use logic::{Caller, Loading, Logic, LogicOn, NoCalls, Rejection};
 pub use runner::{Health, Ports, Processor, ProcessorError, Settings};
 pub use statement::{CONFLICT, FENCED, Part, Statement};
+pub use write::Fence;
 
 /// The processor's tables; run before the service's own.
 #[must_use]

@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use crate::database::Database;
 use crate::effects::Effects;
 use crate::input::{Input, Job, Message, Timer};
-use crate::statement::Statement;
 
 /// Why an input cannot be handled, now or ever: it becomes a dead letter and the lane goes on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,28 +45,20 @@ pub enum Loading {
     Thorough,
 }
 
-/// The decisions of one lane. One value a lane; used by one task.
+/// The decisions of one lane. One value a lane; used by one task. Pure: what it reads and writes is said by [`LogicOn`].
 ///
-/// The processor calls, for each batch: [`load`](Logic::load), then [`decide`](Logic::decide) for each input in order,
-/// then [`write`](Logic::write), and after the commit [`committed`](Logic::committed), or else
+/// The processor calls, for each batch: [`load`](LogicOn::load), then [`decide`](Logic::decide) for each input in order,
+/// then [`write`](LogicOn::write), and after the commit [`committed`](Logic::committed), or else
 /// [`aborted`](Logic::aborted), after which the same inputs may be decided again, with or without another load.
-#[async_trait]
 pub trait Logic: Send + 'static {
     /// The key whose hash is the input's home lane; `None` leaves it where it arrived.
     fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>>;
 
-    /// The lane was claimed under a new epoch: forget everything, read what must be in memory, and answer the timers
-    /// that were set by [`Effects::remind`].
-    async fn claimed(&mut self, lane: LaneId, db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error>;
-
     /// Whether deciding these inputs needs rows that other lanes write too. If so, load, decide and write run in one
-    /// explicit transaction, and [`load`](Logic::load) locks those rows in sorted order.
+    /// explicit transaction, and [`load`](LogicOn::load) locks those rows in sorted order.
     fn needs_locks(&self, _inputs: &[&Input]) -> bool {
         false
     }
-
-    /// Reads what deciding needs and memory lacks, at best in one round trip, or none.
-    async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut PgConnection) -> Result<(), sqlx::Error>;
 
     /// Decides one input against what earlier inputs of the batch left. Pure: `now` is the lane's clock.
     ///
@@ -74,14 +66,25 @@ pub trait Logic: Send + 'static {
     /// A [`Rejection`] makes it a dead letter; nothing may have been staged for this input then.
     fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection>;
 
-    /// Adds the staged rows to the batch's statement.
-    fn write(&mut self, statement: &mut Statement);
-
     /// The batch is durable: what was staged is now the truth.
     fn committed(&mut self);
 
     /// The batch was not written: what was staged never happened.
     fn aborted(&mut self);
+}
+
+/// How a lane's decisions are kept in a database: a thin adapter around the pure [`Logic`].
+#[async_trait]
+pub trait LogicOn<D: Database = PgConnection>: Logic {
+    /// The lane was claimed under a new epoch: forget everything, read what must be in memory, and answer the timers
+    /// that were set by [`Effects::remind`].
+    async fn claimed(&mut self, lane: LaneId, db: &mut D) -> Result<Vec<Timer>, sqlx::Error>;
+
+    /// Reads what deciding needs and memory lacks, at best in one round trip, or none.
+    async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut D) -> Result<(), sqlx::Error>;
+
+    /// Adds the staged rows to what the batch writes.
+    fn write(&mut self, batch: &mut D::Batch);
 }
 
 /// Makes external calls. Shared by all lanes of a process.

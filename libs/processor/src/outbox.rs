@@ -1,9 +1,9 @@
 //! What was committed and is not yet known to be on the broker. Only the lane's owner publishes, in the order of commits.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use backstitch_messaging::{PublishError, Published, Publisher, Record};
+use tokio::time::Instant;
 
 /// Packs the records of one commit into one row.
 pub(crate) fn pack(records: &[Record]) -> Result<Vec<u8>, postcard::Error> {

@@ -1,20 +1,22 @@
 //! The processor as a whole: which lanes run in this process, and what happens to one that fails.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use backstitch_contracts::Decoder;
-use backstitch_messaging::{Inbox, LaneId, Ownership, Publisher, SchemaSource};
-use sqlx::{PgPool, Row as _};
+use backstitch_messaging::{Inbox, LaneId, Ownership, Publisher, SchemaSource, murmur2};
+use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::chain;
+use crate::database::Store;
 use crate::decode::Intake;
-use crate::logic::{Caller, Logic};
+use crate::logic::{Caller, LogicOn};
 use crate::session::Session;
 use crate::verdict::{LaneError, Verdict};
 
@@ -51,9 +53,9 @@ impl Default for Settings {
 }
 
 /// What a processor works with.
-pub struct Ports {
+pub struct Ports<S = PgPool> {
     /// The service's database.
-    pub pool: PgPool,
+    pub pool: S,
     /// Lanes and their inputs.
     pub inbox: Arc<dyn Inbox>,
     /// The way out.
@@ -107,9 +109,9 @@ pub enum ProcessorError {
     InboxClosed,
 }
 
-pub(crate) struct Shared<L> {
+pub(crate) struct Shared<L, S> {
     pub(crate) settings: Settings,
-    pub(crate) pool: PgPool,
+    pub(crate) pool: S,
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) caller: Arc<dyn Caller>,
@@ -143,8 +145,8 @@ impl Health {
 }
 
 /// Runs the lanes that the group assigns to this process.
-pub struct Processor<L: Logic> {
-    shared: Arc<Shared<L>>,
+pub struct Processor<L, S = PgPool> {
+    shared: Arc<Shared<L, S>>,
 }
 
 struct Running {
@@ -152,12 +154,12 @@ struct Running {
     done: JoinHandle<Result<(), ProcessorError>>,
 }
 
-impl<L: Logic> Processor<L> {
+impl<L: LogicOn<S::Db>, S: Store> Processor<L, S> {
     /// A processor for consumer group `group`; `make_logic` is called at each claim.
     pub fn new(
         group: impl Into<String>,
         settings: Settings,
-        ports: Ports,
+        ports: Ports<S>,
         make_logic: impl Fn(LaneId) -> L + Send + Sync + 'static,
     ) -> Self {
         let lane_topic = ports.inbox.topology().lane_topic.clone();
@@ -188,10 +190,12 @@ impl<L: Logic> Processor<L> {
     /// [`ProcessorError`] when going on is pointless; outages are waited out inside.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ProcessorError> {
         self.check_topology().await?;
-        let mut lanes: HashMap<LaneId, Running> = HashMap::new();
+        let mut lanes: BTreeMap<LaneId, Running> = BTreeMap::new();
         let mut handovers = JoinSet::new();
         let outcome = loop {
+            // In this order, so that one history of inputs leads to one history of lanes.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break Ok(()),
                 Some(ended) = handovers.join_next() => if let Ok(Err(error)) = ended { break Err(error) },
                 broken = first_broken(&mut lanes) => break Err(broken),
@@ -236,17 +240,8 @@ impl<L: Logic> Processor<L> {
         if found < 1 {
             return Err(ProcessorError::NoLanes { topic });
         }
-        let row = sqlx::query(
-            "INSERT INTO processor.topology (lane_topic, lanes) VALUES ($1, $2)
-             ON CONFLICT (single) DO UPDATE SET single = true RETURNING lane_topic, lanes",
-        )
-        .bind(&topic)
-        .bind(found)
-        .fetch_one(&self.shared.pool)
-        .await
-        .map_err(ProcessorError::Layout)?;
-        let expected_topic: String = row.try_get("lane_topic").map_err(ProcessorError::Layout)?;
-        let expected: i32 = row.try_get("lanes").map_err(ProcessorError::Layout)?;
+        let kept = self.shared.pool.layout(&topic, found).await;
+        let (expected_topic, expected) = kept.map_err(ProcessorError::Layout)?;
         if (expected_topic.as_str(), expected) == (topic.as_str(), found) {
             return Ok(());
         }
@@ -254,7 +249,7 @@ impl<L: Logic> Processor<L> {
     }
 }
 
-async fn first_broken(lanes: &mut HashMap<LaneId, Running>) -> ProcessorError {
+async fn first_broken(lanes: &mut BTreeMap<LaneId, Running>) -> ProcessorError {
     loop {
         if lanes.is_empty() {
             std::future::pending::<()>().await;
@@ -275,9 +270,15 @@ async fn first_broken(lanes: &mut HashMap<LaneId, Running>) -> ProcessorError {
 }
 
 /// Claims the lane again and again for as long as it is ours.
-async fn own<L: Logic>(shared: Arc<Shared<L>>, lane: LaneId, stop: CancellationToken) -> Result<(), ProcessorError> {
+async fn own<L: LogicOn<S::Db>, S: Store>(
+    shared: Arc<Shared<L, S>>,
+    lane: LaneId,
+    stop: CancellationToken,
+) -> Result<(), ProcessorError> {
+    // Processes differ in their jitter, and each has the same again.
+    let seed = u64::from(murmur2(format!("{}/{lane}", shared.settings.owner).as_bytes()));
     let pauses = || {
-        let builder = ExponentialBuilder::default().with_jitter().without_max_times();
+        let builder = ExponentialBuilder::default().with_jitter().with_jitter_seed(seed).without_max_times();
         builder.with_min_delay(Duration::from_millis(50)).with_max_delay(Duration::from_secs(5)).build()
     };
     let mut pause = pauses();
@@ -308,6 +309,7 @@ async fn own<L: Logic>(shared: Arc<Shared<L>>, lane: LaneId, stop: CancellationT
         }
         let rest = pause.next().unwrap_or(Duration::from_secs(5));
         tokio::select! {
+            biased;
             () = stop.cancelled() => {
                 shared.health.set(lane, None);
                 return Ok(());
@@ -317,8 +319,13 @@ async fn own<L: Logic>(shared: Arc<Shared<L>>, lane: LaneId, stop: CancellationT
     }
 }
 
-async fn session<L: Logic>(shared: &Arc<Shared<L>>, lane: LaneId, stop: &CancellationToken) -> Result<(), LaneError> {
+async fn session<L: LogicOn<S::Db>, S: Store>(
+    shared: &Arc<Shared<L, S>>,
+    lane: LaneId,
+    stop: &CancellationToken,
+) -> Result<(), LaneError> {
     let mut session = tokio::select! {
+        biased;
         () = stop.cancelled() => return Ok(()),
         opened = Session::open(lane, shared.clone()) => opened?,
     };

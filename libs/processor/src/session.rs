@@ -1,23 +1,22 @@
 //! A lane under one claimed epoch: what it holds in memory, and the loop that feeds it. Ends with the claim.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backstitch_messaging::{Feed, FeedItem, InboxError, LaneId, PublishError, TopicPartition};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::claim::{Claim, claim};
 use crate::clock::LaneClock;
+use crate::database::{Claim, Database, Store};
 use crate::decode::{Task, Work};
 use crate::effects::Effects;
 use crate::gate::{Gate, Positions};
 use crate::input::{Answered, Input, Job};
-use crate::logic::Logic;
+use crate::logic::LogicOn;
 use crate::outbox::Outbox;
 use crate::runner::Shared;
 use crate::timers::Timers;
@@ -34,11 +33,11 @@ const ENDS_RETRY: Duration = Duration::from_millis(300);
 type Ends = BoxFuture<'static, Result<Vec<(TopicPartition, i64)>, InboxError>>;
 
 /// A claimed lane.
-pub(crate) struct Session<L> {
+pub(crate) struct Session<L, S: Store> {
     pub(crate) lane: LaneId,
-    pub(crate) shared: Arc<Shared<L>>,
+    pub(crate) shared: Arc<Shared<L, S>>,
     pub(crate) logic: L,
-    pub(crate) db: PoolConnection<Postgres>,
+    pub(crate) db: S::Lease,
     pub(crate) epoch: i64,
     pub(crate) commits: i64,
     pub(crate) positions: Positions,
@@ -65,16 +64,14 @@ enum Woken {
     Tidy,
 }
 
-impl<L: Logic> Session<L> {
+impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     /// Claims the lane and starts reading from where it was left.
-    pub(crate) async fn open(lane: LaneId, shared: Arc<Shared<L>>) -> Result<Self, LaneError> {
-        let mut db = shared.pool.acquire().await?;
-        // Whatever state a lane leaves its connection in, nobody else is given it.
-        db.close_on_drop();
-        let mut claimed = claim(lane, &shared.settings.owner, &mut db).await?;
+    pub(crate) async fn open(lane: LaneId, shared: Arc<Shared<L, S>>) -> Result<Self, LaneError> {
+        let mut db = shared.pool.lease().await?;
+        let mut claimed = db.claim(lane, &shared.settings.owner).await?;
         let mut logic = (shared.make_logic)(lane);
         let mut timers = Timers::default();
-        for timer in logic.claimed(lane, &mut db).await?.into_iter().chain(claimed.timers.iter().cloned()) {
+        for timer in logic.claimed(lane, &mut *db).await?.into_iter().chain(claimed.timers.iter().cloned()) {
             timers.set(timer);
         }
         start_anew_where_shortened(lane, &shared, &mut claimed.positions).await;
@@ -270,8 +267,8 @@ impl<L: Logic> Session<L> {
     async fn tidy(&mut self) -> Result<(), LaneError> {
         let positions = self.positions.clone();
         let watermark = self.outbox.watermark();
-        let statement = self.fence(&positions, watermark).open(&Effects::default())?;
-        let database_now = statement.execute(&mut self.db).await?;
+        let batch = S::Db::open(&self.fence(&positions, watermark), &Effects::default())?;
+        let database_now = self.db.write(batch).await?;
         self.note_commit(positions, watermark, database_now);
         Ok(())
     }
@@ -283,16 +280,7 @@ impl<L: Logic> Session<L> {
         let Err((seq, error)) = outcome else { return Ok(()) };
         let PublishError::Refused { .. } = &error else { return Err(error.into()) };
         tracing::error!(lane = %self.lane, seq, %error, "the broker refuses a record; its commit is kept aside");
-        sqlx::query(
-            "INSERT INTO processor.refused (lane, seq, reason, records)
-             SELECT lane, seq, $3, records FROM processor.outbox WHERE lane = $1 AND seq = $2 ON CONFLICT DO NOTHING",
-        )
-        .bind(self.lane.0)
-        .bind(seq)
-        .bind(error.to_string())
-        .execute(&mut *self.db)
-        .await?;
-        Ok(())
+        Ok(self.db.keep_refused(self.lane, seq, &error.to_string()).await?)
     }
 
     pub(crate) fn start_call(&mut self, job: Job) {
@@ -323,7 +311,7 @@ impl<L: Logic> Session<L> {
 
     /// Before a graceful hand-over: what is on its way arrives, so that the next owner has nothing to repeat.
     async fn drain(&mut self) -> Result<(), LaneError> {
-        let deadline = tokio::time::Instant::now() + self.shared.settings.drain;
+        let deadline = Instant::now() + self.shared.settings.drain;
         while !self.outbox.is_settled() {
             match tokio::time::timeout_at(deadline, self.outbox.oldest_published()).await {
                 Ok(outcome) => self.note_published(outcome).await?,
@@ -354,7 +342,7 @@ fn note_answered(answered: Result<Answered, JoinError>) -> Option<Work> {
 
 /// A topic that was truncated or made anew is shorter than what was read of it: it is read from its beginning, since
 /// inputs are idempotent and what is new must not be passed over.
-async fn start_anew_where_shortened<L>(lane: LaneId, shared: &Shared<L>, positions: &mut Positions) {
+async fn start_anew_where_shortened<L, S>(lane: LaneId, shared: &Shared<L, S>, positions: &mut Positions) {
     // A broker that does not answer must not stop a claim: then nothing can be read anyway.
     for (source, end) in shared.inbox.end_offsets(lane).await.unwrap_or_default() {
         if let Some(next) = positions.get_mut(&source).filter(|next| **next > end) {

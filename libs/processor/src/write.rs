@@ -10,15 +10,20 @@ use crate::outbox::pack;
 use crate::statement::{FENCED, Statement};
 
 /// What the fence compares and sets.
-pub(crate) struct Fence<'a> {
-    pub(crate) lane: LaneId,
-    pub(crate) epoch: i64,
+#[derive(Debug)]
+pub struct Fence<'a> {
+    /// The lane.
+    pub lane: LaneId,
+    /// The claim under which this is written.
+    pub epoch: i64,
     /// The lane's commits before this one.
-    pub(crate) commits: i64,
-    pub(crate) positions: &'a Positions,
-    /// Outbox rows up to here are deleted.
-    pub(crate) published: i64,
-    pub(crate) prune: bool,
+    pub commits: i64,
+    /// The next offset of each partition, after this batch.
+    pub positions: &'a Positions,
+    /// Outbox rows up to this commit may be deleted.
+    pub published: i64,
+    /// Whether there are any.
+    pub prune: bool,
 }
 
 impl Fence<'_> {

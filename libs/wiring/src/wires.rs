@@ -9,7 +9,7 @@ use backstitch_contracts::{Catalog, Decoder, Encoder};
 use backstitch_messaging::{Inbox as _, LaneId, Publisher, Record};
 use backstitch_messaging_kafka::registry::{FindError, Registry};
 use backstitch_messaging_kafka::{InboxPlan, KafkaInbox, KafkaPublisher};
-use backstitch_processor::{Caller, Logic, Ports, Processor};
+use backstitch_processor::{Caller, LogicOn, Ports, Processor};
 use backstitch_service_kit::{Context, current_trace_headers, database};
 use sqlx::PgPool;
 
@@ -86,7 +86,7 @@ impl Wires {
     ///
     /// # Errors
     /// If a topic is missing or a Kafka setting is refused.
-    pub async fn processor<C: Shared, L: Logic>(
+    pub async fn processor<C: Shared, L: LogicOn>(
         &self,
         context: &Context<C>,
         plan: InboxPlan,

@@ -7,7 +7,7 @@ use backstitch_saga::{Definition, DefinitionError};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::store;
+use crate::store::{self, SagaStore};
 
 /// Definitions by hash, and which of them start sagas.
 #[derive(Debug, Default)]
@@ -97,8 +97,8 @@ impl Definitions {
     ///
     /// # Errors
     /// [`DefinitionsError`].
-    pub async fn refresh(&self, db: &mut PgConnection) -> Result<(), DefinitionsError> {
-        let stored = store::definitions(db).await?;
+    pub async fn refresh<D: SagaStore>(&self, db: &mut D) -> Result<(), DefinitionsError> {
+        let stored = db.definitions().await?;
         self.learn(stored)
     }
 

@@ -8,19 +8,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backstitch_contracts::saga;
 use backstitch_messaging::{LaneId, TraceContext};
-use backstitch_processor::{Effects, Input, Loading, Logic, Message, Rejection, Statement, Timer, chain};
+use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
 use backstitch_saga::{
     Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, StepName, Timestamp,
-    command_id, decide, evolve, react,
+    command_id,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::definitions::Definitions;
+use crate::engine::{Engine, Sound};
 use crate::outgoing::{About, Entry, Outgoing, OutgoingError};
 use crate::route::{Target, flow_key, targets};
-use crate::store::{self, JournalRow, SagaRow};
+use crate::store::{JournalRow, SagaRow, SagaStore};
 
 /// A saga in memory.
 #[derive(Debug, Clone)]
@@ -46,8 +46,9 @@ struct Cause {
 }
 
 /// The sagas of one lane.
-pub struct SagaLane {
+pub struct SagaLane<E = Sound> {
     lane: LaneId,
+    engine: E,
     definitions: Arc<Definitions>,
     outgoing: Arc<Outgoing>,
     live: HashMap<Uuid, Live>,
@@ -74,8 +75,17 @@ impl SagaLane {
     /// A lane with nothing in memory yet.
     #[must_use]
     pub fn new(lane: LaneId, definitions: Arc<Definitions>, outgoing: Arc<Outgoing>) -> Self {
+        Self::on(Sound, lane, definitions, outgoing)
+    }
+}
+
+impl<E: Engine> SagaLane<E> {
+    /// The same on another engine.
+    #[must_use]
+    pub fn on(engine: E, lane: LaneId, definitions: Arc<Definitions>, outgoing: Arc<Outgoing>) -> Self {
         Self {
             lane,
+            engine,
             definitions,
             outgoing,
             live: HashMap::new(),
@@ -117,11 +127,6 @@ impl SagaLane {
             let reason = live.state.reason().unwrap_or_default();
             tracing::error!(saga_id = %id, key = live.key, reason, "a saga is stuck and asks for a person");
         }
-    }
-
-    fn show_counts(&self) {
-        metrics::gauge!("sagas_live", "lane" => self.lane.to_string()).set(self.live.len() as f64);
-        metrics::gauge!("sagas_stuck", "lane" => self.lane.to_string()).set(self.stuck.len() as f64);
     }
 
     fn find(&self, id: Uuid) -> Option<&Live> {
@@ -210,7 +215,7 @@ impl SagaLane {
         effects: &mut Effects,
     ) -> Result<bool, Rejection> {
         let at = Timestamp::from_micros(now.timestamp_micros());
-        let events = decide(&live.definition, &live.state, input, at);
+        let events = self.engine.decide(&live.definition, &live.state, input, at);
         if events.is_empty() {
             return Ok(false);
         }
@@ -239,7 +244,7 @@ impl SagaLane {
         live.seq += 1;
         note_step(live, event);
         let state = std::mem::take(&mut live.state);
-        live.state = evolve(state, event);
+        live.state = self.engine.evolve(state, event);
         if let Fact::SagaStarted(started) = &event.fact {
             // A cancel that came before knew neither.
             live.correlation_id = started.correlation_id;
@@ -248,7 +253,7 @@ impl SagaLane {
         // Whoever mends a saga does not take it over: what it sends stays on behalf of the one it runs for.
         let user_id = live.user_id.as_deref();
         let about = About { saga_id: id, correlation_id: live.correlation_id, user_id, now };
-        for effect in react(&live.definition, event) {
+        for effect in self.engine.react(&live.definition, event) {
             effects.publish(self.outgoing.effect(&effect, &about)?);
         }
         let entry = Entry {
@@ -312,8 +317,15 @@ impl SagaLane {
     }
 }
 
+impl<E> SagaLane<E> {
+    fn show_counts(&self) {
+        metrics::gauge!("sagas_live", "lane" => self.lane.to_string()).set(self.live.len() as f64);
+        metrics::gauge!("sagas_stuck", "lane" => self.lane.to_string()).set(self.stuck.len() as f64);
+    }
+}
+
 /// A lane that moved away is counted where it went.
-impl Drop for SagaLane {
+impl<E> Drop for SagaLane<E> {
     fn drop(&mut self) {
         self.live.clear();
         self.stuck.clear();
@@ -321,42 +333,9 @@ impl Drop for SagaLane {
     }
 }
 
-#[async_trait]
-impl Logic for SagaLane {
+impl<E: Engine> Logic for SagaLane<E> {
     fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
         flow_key(&self.definitions, message).map(Cow::Owned)
-    }
-
-    async fn claimed(&mut self, lane: LaneId, db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
-        self.lane = lane;
-        self.definitions.refresh(&mut *db).await.map_err(|error| sqlx::Error::Decode(chain(&error).into()))?;
-        self.live =
-            store::live_sagas(lane, db).await?.into_iter().map(|row| self.restore(row)).collect::<Result<_, _>>()?;
-        self.stuck =
-            self.live.iter().filter(|(_, live)| matches!(live.state, State::Stuck(_))).map(|(id, _)| *id).collect();
-        self.show_counts();
-        let reminder =
-            |(id, live): (&Uuid, &Live)| Some(Timer::reminder(id.to_string(), due_at(live)?, live.trace.clone()));
-        Ok(self.live.iter().filter_map(reminder).collect())
-    }
-
-    async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut PgConnection) -> Result<(), sqlx::Error> {
-        self.recalled.clear();
-        if loading == Loading::Optimistic {
-            return Ok(());
-        }
-        // A start whose saga exists already, ended or from another time: read all that this batch begins.
-        let mut ids = Vec::new();
-        for input in inputs {
-            let Input::Message(message) = input else { continue };
-            let begun = targets(&self.definitions, message).unwrap_or_default();
-            ids.extend(begun.iter().map(Target::saga_id).filter(|id| !self.live.contains_key(id)));
-        }
-        for row in store::sagas(&ids, db).await? {
-            let (id, live) = self.restore(row)?;
-            self.recalled.insert(id, live);
-        }
-        Ok(())
     }
 
     fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
@@ -371,15 +350,6 @@ impl Logic for SagaLane {
             self.give_back(journaled, effects, matches!(input, Input::Message(_)));
         }
         decided
-    }
-
-    fn write(&mut self, statement: &mut Statement) {
-        let rows: Vec<(bool, SagaRow)> =
-            self.staged.iter().map(|(id, staged)| (staged.live.stored, row(*id, staged))).collect();
-        let part = |stored: bool| rows.iter().filter(|(is, _)| *is == stored).map(|(_, row)| row).collect::<Vec<_>>();
-        store::insert_sagas(self.lane, &part(false), statement);
-        store::update_sagas(&part(true), statement);
-        store::insert_journal(&self.journal, statement);
     }
 
     fn committed(&mut self) {
@@ -404,6 +374,49 @@ impl Logic for SagaLane {
     fn aborted(&mut self) {
         self.staged.clear();
         self.journal.clear();
+    }
+}
+
+#[async_trait]
+impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
+    async fn claimed(&mut self, lane: LaneId, db: &mut D) -> Result<Vec<Timer>, sqlx::Error> {
+        self.lane = lane;
+        self.definitions.refresh(&mut *db).await.map_err(|error| sqlx::Error::Decode(chain(&error).into()))?;
+        self.live = db.live_sagas(lane).await?.into_iter().map(|row| self.restore(row)).collect::<Result<_, _>>()?;
+        self.stuck =
+            self.live.iter().filter(|(_, live)| matches!(live.state, State::Stuck(_))).map(|(id, _)| *id).collect();
+        self.show_counts();
+        let reminder =
+            |(id, live): (&Uuid, &Live)| Some(Timer::reminder(id.to_string(), due_at(live)?, live.trace.clone()));
+        Ok(self.live.iter().filter_map(reminder).collect())
+    }
+
+    async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut D) -> Result<(), sqlx::Error> {
+        self.recalled.clear();
+        if loading == Loading::Optimistic {
+            return Ok(());
+        }
+        // A start whose saga exists already, ended or from another time: read all that this batch begins.
+        let mut ids = Vec::new();
+        for input in inputs {
+            let Input::Message(message) = input else { continue };
+            let begun = targets(&self.definitions, message).unwrap_or_default();
+            ids.extend(begun.iter().map(Target::saga_id).filter(|id| !self.live.contains_key(id)));
+        }
+        for row in db.sagas(&ids).await? {
+            let (id, live) = self.restore(row)?;
+            self.recalled.insert(id, live);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, batch: &mut D::Batch) {
+        let rows: Vec<(bool, SagaRow)> =
+            self.staged.iter().map(|(id, staged)| (staged.live.stored, row(*id, staged))).collect();
+        let part = |stored: bool| rows.iter().filter(|(is, _)| *is == stored).map(|(_, row)| row).collect::<Vec<_>>();
+        D::insert_sagas(self.lane, &part(false), batch);
+        D::update_sagas(&part(true), batch);
+        D::insert_journal(&self.journal, batch);
     }
 }
 

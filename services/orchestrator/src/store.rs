@@ -1,6 +1,7 @@
 //! The orchestrator's tables. The only file with their SQL on the lane's side; the API has its own reads.
 
-use backstitch_processor::{CONFLICT, Statement};
+use async_trait::async_trait;
+use backstitch_processor::{CONFLICT, Database, Statement};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -69,6 +70,64 @@ pub struct JournalRow {
     pub input: Option<String>,
     /// The event, JSON.
     pub data: String,
+}
+
+/// A lane's database that keeps sagas.
+#[async_trait]
+pub trait SagaStore: Database {
+    /// Every saga of the lane that has not ended.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn live_sagas(&mut self, lane: LaneId) -> Result<Vec<SagaRow>, sqlx::Error>;
+
+    /// Those of these sagas that exist, ended ones too.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn sagas(&mut self, ids: &[Uuid]) -> Result<Vec<SagaRow>, sqlx::Error>;
+
+    /// Every definition that was ever used: hash and body.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn definitions(&mut self) -> Result<Vec<(String, Value)>, sqlx::Error>;
+
+    /// Adds new sagas; one that exists already is a conflict.
+    fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], batch: &mut Self::Batch);
+
+    /// Writes what became of sagas that exist.
+    fn update_sagas(sagas: &[&SagaRow], batch: &mut Self::Batch);
+
+    /// Appends journal entries.
+    fn insert_journal(entries: &[JournalRow], batch: &mut Self::Batch);
+}
+
+#[async_trait]
+impl SagaStore for PgConnection {
+    async fn live_sagas(&mut self, lane: LaneId) -> Result<Vec<SagaRow>, sqlx::Error> {
+        live_sagas(lane, self).await
+    }
+
+    async fn sagas(&mut self, ids: &[Uuid]) -> Result<Vec<SagaRow>, sqlx::Error> {
+        sagas(ids, self).await
+    }
+
+    async fn definitions(&mut self) -> Result<Vec<(String, Value)>, sqlx::Error> {
+        definitions(self).await
+    }
+
+    fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], batch: &mut Statement) {
+        insert_sagas(lane, sagas, batch);
+    }
+
+    fn update_sagas(sagas: &[&SagaRow], batch: &mut Statement) {
+        update_sagas(sagas, batch);
+    }
+
+    fn insert_journal(entries: &[JournalRow], batch: &mut Statement) {
+        insert_journal(entries, batch);
+    }
 }
 
 /// Every saga of the lane that has not ended.

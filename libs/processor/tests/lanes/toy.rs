@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstitch_messaging::{LaneId, Record};
-use backstitch_processor::{Caller, Effects, Input, Job, Loading, Logic, Message, Rejection, Statement, Timer};
+use backstitch_processor::{
+    Caller, Effects, Input, Job, Loading, Logic, LogicOn, Message, Rejection, Statement, Timer,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -90,26 +92,13 @@ impl Toy {
     }
 }
 
-#[async_trait]
 impl Logic for Toy {
     fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
         message.key_text().map(Cow::Borrowed)
     }
 
-    async fn claimed(&mut self, _lane: LaneId, _db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
-        Ok(Vec::new())
-    }
-
     fn needs_locks(&self, _inputs: &[&Input]) -> bool {
         self.hold.is_some()
-    }
-
-    async fn load(&mut self, _inputs: &[&Input], _loading: Loading, _db: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if let Some(hold) = self.hold.take() {
-            hold.reached.add_permits(1);
-            hold.go_on.acquire().await.unwrap().forget();
-        }
-        Ok(())
     }
 
     fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
@@ -123,6 +112,29 @@ impl Logic for Toy {
                 self.stumble(&answered.job.id)?;
                 self.note(format!("call {}", answered.job.id), &answered.job.id, 0, "call");
             }
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self) {
+        self.staged.clear();
+    }
+
+    fn aborted(&mut self) {
+        self.staged.clear();
+    }
+}
+
+#[async_trait]
+impl LogicOn for Toy {
+    async fn claimed(&mut self, _lane: LaneId, _db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn load(&mut self, _inputs: &[&Input], _loading: Loading, _db: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if let Some(hold) = self.hold.take() {
+            hold.reached.add_permits(1);
+            hold.go_on.acquire().await.unwrap().forget();
         }
         Ok(())
     }
@@ -142,14 +154,6 @@ impl Logic for Toy {
             .bind(self.staged.iter().map(|row| row.key.clone()).collect::<Vec<_>>())
             .bind(self.staged.iter().map(|row| row.number).collect::<Vec<_>>())
             .bind(self.staged.iter().map(|row| row.kind.to_owned()).collect::<Vec<_>>());
-    }
-
-    fn committed(&mut self) {
-        self.staged.clear();
-    }
-
-    fn aborted(&mut self) {
-        self.staged.clear();
     }
 }
 

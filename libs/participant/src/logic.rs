@@ -196,9 +196,10 @@ impl Decided {
 
 impl<P: Participant> Logic for ParticipantLogic<P> {
     // The own stream's key, so that a flow has one home whatever key a foreign producer chose.
-    fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
-        let route = self.participant.route(message).ok()?;
-        route.stream().map(|stream| Cow::Owned(stream.key().to_owned()))
+    fn flow_keys<'a>(&self, message: &'a Message) -> Vec<Cow<'a, str>> {
+        let route = self.participant.route(message).ok();
+        let stream = route.as_ref().and_then(|route| route.stream());
+        stream.map(|stream| Cow::Owned(stream.key().to_owned())).into_iter().collect()
     }
 
     fn needs_locks(&self, inputs: &[&Input]) -> bool {

@@ -5,18 +5,16 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use backstitch_contracts::headers;
-use backstitch_messaging::Record;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt as _;
 use tokio::time::Instant;
 
 use crate::database::{Database, Store};
 use crate::dead_letter::dead_letter;
-use crate::decode::{Task, Work, is_forwarded};
+use crate::decode::{Task, Work};
 use crate::effects::{Effects, TimerChange};
 use crate::gate::Positions;
-use crate::input::{Input, Message, Timer};
+use crate::input::{Input, Timer};
 use crate::logic::{Loading, Logic, LogicOn, Rejection};
 use crate::session::Session;
 use crate::trace::{context_of, span_of};
@@ -75,13 +73,11 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     }
 
     async fn try_commit(&mut self, pile: &mut [Work], loading: Loading) -> Result<(), LaneError> {
-        let inputs = self.inputs_at_home(pile).into_iter().cloned().collect::<Vec<_>>();
-        let inputs = inputs.iter().collect::<Vec<_>>();
-        let locks = self.logic.needs_locks(&inputs);
+        let locks = self.logic.needs_locks(&inputs_of(pile));
         if locks {
             self.db.begin().await?;
         }
-        let writing = tokio::time::timeout(TRANSACTION_PATIENCE, self.write_pile(pile, &inputs, loading)).await;
+        let writing = tokio::time::timeout(TRANSACTION_PATIENCE, self.write_pile(pile, loading)).await;
         let mut result = writing.unwrap_or(Err(LaneError::DatabaseSilent));
         if locks {
             let ended = if result.is_ok() { self.db.commit().await } else { self.db.roll_back().await };
@@ -100,13 +96,9 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     }
 
     /// `None` when there was nothing to write but progress, which may wait.
-    async fn write_pile(
-        &mut self,
-        pile: &mut [Work],
-        inputs: &[&Input],
-        loading: Loading,
-    ) -> Result<Option<Written>, LaneError> {
-        let load = AssertUnwindSafe(self.logic.load(inputs, loading, &mut *self.db)).catch_unwind().await;
+    async fn write_pile(&mut self, pile: &mut [Work], loading: Loading) -> Result<Option<Written>, LaneError> {
+        let inputs = inputs_of(pile);
+        let load = AssertUnwindSafe(self.logic.load(&inputs, loading, &mut *self.db)).catch_unwind().await;
         load.map_err(|panic| LaneError::Panicked { words: words_of(panic.as_ref()) })??;
         let effects = self.decide(pile);
         let mut positions = self.positions.clone();
@@ -164,11 +156,8 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         'again: loop {
             let mut effects = Effects::default();
             for work in pile.iter_mut() {
+                self.forward(work, &mut effects);
                 let Task::Decide(input) = &work.task else { continue };
-                if let Some(record) = self.forward(input) {
-                    effects.publish(record);
-                    continue;
-                }
                 let rejection = match decide_one(&mut self.logic, input, now, &mut effects) {
                     Decided::Done => continue,
                     Decided::Rejected(rejection) => rejection,
@@ -234,44 +223,15 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
             }
         }
     }
+}
 
-    /// The inputs that this lane decides on itself.
-    fn inputs_at_home<'a>(&self, pile: &'a [Work]) -> Vec<&'a Input> {
-        pile.iter()
-            .filter_map(|work| match &work.task {
-                Task::Decide(input) if self.away_from_home(input).is_none() => Some(input),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The message, and the lane that it belongs to, where that is another one.
-    fn away_from_home<'a>(&self, input: &'a Input) -> Option<(&'a Message, i32)> {
-        let Input::Message(message) = input else { return None };
-        if is_forwarded(&message.delivery, &self.shared.intake.lane_topic) {
-            return None;
-        }
-        // One that panics stays here, where deciding on it panics too and is caught.
-        let key = catch_unwind(AssertUnwindSafe(|| self.logic.flow_key(message))).ok().flatten()?;
-        let home = self.shared.inbox.topology().home(&key);
-        (home != self.lane).then_some((message, home.0))
-    }
-
-    fn forward(&self, input: &Input) -> Option<Record> {
-        let (message, home) = self.away_from_home(input)?;
-        metrics::counter!("processor_forwarded_total", "topic" => message.topic.clone()).increment(1);
-        let delivery = &message.delivery;
-        let from = format!("{}/{}/{}", message.topic, delivery.source.partition, delivery.offset);
-        let mut headers = delivery.headers.clone();
-        headers.push((headers::FORWARDED_FROM.to_owned(), from.into_bytes()));
-        Some(Record {
-            topic: self.shared.inbox.topology().lane_topic.clone(),
-            partition: Some(home),
-            key: delivery.key.clone(),
-            value: delivery.value.clone(),
-            headers,
-        })
-    }
+/// What this lane decides on itself.
+fn inputs_of(pile: &[Work]) -> Vec<&Input> {
+    let decided = pile.iter().filter_map(|work| match &work.task {
+        Task::Decide(input) => Some(input),
+        Task::Forward(_) | Task::Bury { .. } | Task::PutOff(_) | Task::Pass => None,
+    });
+    decided.collect()
 }
 
 /// What a committed statement leaves to be done.

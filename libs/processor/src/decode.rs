@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use backstitch_contracts::{DecodeError, Decoder, headers};
-use backstitch_messaging::{Delivery, SchemaSource, SchemaSourceError, TopicPartition, TraceContext};
+use backstitch_messaging::{Delivery, LaneId, SchemaSource, SchemaSourceError, TopicPartition, TraceContext};
 
 use crate::chain::chain;
 use crate::input::{Input, Message, Timer};
@@ -17,6 +17,8 @@ use crate::verdict::LaneError;
 pub(crate) struct Work {
     /// What to do with it.
     pub(crate) task: Task,
+    /// The lanes that it is passed on to: homes of flows that it concerns.
+    pub(crate) forward_to: Vec<LaneId>,
     /// Where it was read, and the offset after it; timers and answered calls have none.
     pub(crate) progress: Option<(TopicPartition, i64)>,
 }
@@ -25,6 +27,8 @@ pub(crate) struct Work {
 pub(crate) enum Task {
     /// To be decided on by the logic.
     Decide(Input),
+    /// To be decided in other lanes only.
+    Forward(Box<Message>),
     /// To be set aside.
     Bury { delivery: Delivery, topic: String, rejection: Rejection },
     /// A timer that cannot be handled now: it rings again later.
@@ -57,7 +61,7 @@ impl Intake {
         let topic = origin_topic(&delivery, &self.lane_topic).to_owned();
         let other_group = delivery.header_text(headers::REDRIVE_GROUP).is_some_and(|group| group != self.group);
         let Some(value) = delivery.value.as_deref().filter(|_| !other_group) else {
-            return Ok(Work { task: Task::Pass, progress });
+            return Ok(Work { task: Task::Pass, forward_to: Vec::new(), progress });
         };
         let decoded = loop {
             match self.decoder.decode(&topic, value) {
@@ -73,11 +77,17 @@ impl Intake {
             Ok(envelope) => {
                 let trace = TraceContext::of(&delivery);
                 let envelope = envelope.upcasted(chrono::Utc::now());
-                Task::Decide(Input::Message(Box::new(Message { topic, delivery, envelope, trace })))
+                Task::Decide(Input::Message(Box::new(Message {
+                    topic,
+                    delivery,
+                    envelope,
+                    trace,
+                    elsewhere: Vec::new(),
+                })))
             }
             Err(error) => Task::Bury { rejection: undecodable(&error), delivery, topic },
         };
-        Ok(Work { task, progress })
+        Ok(Work { task, forward_to: Vec::new(), progress })
     }
 
     /// Whether the registry knew the schema. An outage is an error: the lane waits, nothing is set aside.

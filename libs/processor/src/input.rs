@@ -39,6 +39,8 @@ pub struct Message {
     pub envelope: Envelope,
     /// The trace it belongs to.
     pub trace: Option<TraceContext>,
+    /// Flows that it concerns and that are decided in another lane, by their keys.
+    pub elsewhere: Vec<String>,
 }
 
 impl Message {

@@ -51,8 +51,9 @@ pub enum Loading {
 /// then [`write`](LogicOn::write), and after the commit [`committed`](Logic::committed), or else
 /// [`aborted`](Logic::aborted), after which the same inputs may be decided again, with or without another load.
 pub trait Logic: Send + 'static {
-    /// The key whose hash is the input's home lane; `None` leaves it where it arrived.
-    fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>>;
+    /// The keys of the flows that the message concerns: the hash of each says the lane where the message is decided for
+    /// that flow. None leaves it where it arrived.
+    fn flow_keys<'a>(&self, message: &'a Message) -> Vec<Cow<'a, str>>;
 
     /// Whether deciding these inputs needs rows that other lanes write too. If so, load, decide and write run in one
     /// explicit transaction, and [`load`](LogicOn::load) locks those rows in sorted order.

@@ -181,7 +181,11 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         }
         // What a repeated read hands over again has been dealt with.
         deliveries.retain(|delivery| self.positions.get(&delivery.source).is_none_or(|next| delivery.offset >= *next));
-        work.extend(self.shared.intake.work(deliveries).await?);
+        let mut taken = self.shared.intake.work(deliveries).await?;
+        for one in &mut taken {
+            self.find_homes(one);
+        }
+        work.extend(taken);
         Ok(())
     }
 
@@ -326,7 +330,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
 }
 
 fn decide(input: Input) -> Work {
-    Work { task: Task::Decide(input), progress: None }
+    Work { task: Task::Decide(input), forward_to: Vec::new(), progress: None }
 }
 
 /// A call whose task panicked stays open in its row: it is made again after the next claim.

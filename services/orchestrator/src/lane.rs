@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::definitions::Definitions;
 use crate::engine::{Engine, Sound};
 use crate::outgoing::{About, Entry, Outgoing, OutgoingError};
-use crate::route::{Target, flow_key, targets};
+use crate::route::{Target, flow_keys, targets};
 use crate::store::{JournalRow, SagaRow, SagaStore};
 
 /// A saga in memory.
@@ -334,8 +334,8 @@ impl<E> Drop for SagaLane<E> {
 }
 
 impl<E: Engine> Logic for SagaLane<E> {
-    fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
-        flow_key(&self.definitions, message).map(Cow::Owned)
+    fn flow_keys<'a>(&self, message: &'a Message) -> Vec<Cow<'a, str>> {
+        flow_keys(&self.definitions, message).into_iter().map(Cow::Owned).collect()
     }
 
     fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {

@@ -1,5 +1,7 @@
 //! Which sagas a message is about, and what it is to them. Separate from the lane, which has the sagas.
 
+use std::collections::BTreeSet;
+
 use backstitch_contracts::saga::{
     self, AbandonSaga, CancelSaga, PauseSaga, ResumeSaga, RetrySaga, SignalSaga, SkipStep, StartSaga,
 };
@@ -53,26 +55,27 @@ impl Target {
     }
 }
 
-/// The key whose hash is the message's home lane: the saga key it names, or else its own.
-///
-/// A message that concerns sagas of several keys goes to the first of them in the order: what it starts, what a
-/// definition's key expression reads from it, its record key.
+/// The keys of the sagas that the message may concern: what it starts, what the definitions' key expressions read from it;
+/// or else its record key. Each has a home lane, and in each of these the message is decided for the sagas at home there.
 #[must_use]
-pub fn flow_key(definitions: &Definitions, message: &Message) -> Option<String> {
+pub fn flow_keys(definitions: &Definitions, message: &Message) -> BTreeSet<String> {
     let envelope = &message.envelope;
+    let mut keys = BTreeSet::new();
     if message.topic == saga::COMMANDS {
-        let named = envelope.data.get("key").and_then(Value::as_str).map(str::to_owned);
-        return named.or_else(|| message.key_text().map(str::to_owned));
-    }
-    for definition in definitions.all_deployed() {
-        if let Some(start) = definition.starts_with(&message.topic, &envelope.event_type, &envelope.data) {
-            return Some(start.key);
+        keys.extend(envelope.data.get("key").and_then(Value::as_str).map(str::to_owned));
+    } else {
+        let (topic, event_type, event) = (message.topic.as_str(), envelope.event_type.as_str(), &envelope.data);
+        for definition in definitions.all_deployed() {
+            keys.extend(definition.starts_with(topic, event_type, event).map(|start| start.key));
+        }
+        for definition in definitions.all().iter() {
+            keys.extend(definition.reply_keys(topic, event_type, event));
         }
     }
-    let keys = |definition: &std::sync::Arc<backstitch_saga::Definition>| {
-        definition.reply_keys(&message.topic, &envelope.event_type, &envelope.data).into_iter().next()
-    };
-    definitions.all().iter().find_map(keys).or_else(|| message.key_text().map(str::to_owned))
+    if keys.is_empty() {
+        keys.extend(message.key_text().map(str::to_owned));
+    }
+    keys
 }
 
 /// What the message is to which sagas; empty when no definition cares for it.
@@ -112,7 +115,8 @@ pub fn targets(definitions: &Definitions, message: &Message) -> Result<Vec<Targe
             }
             found => found.map_err(Rejection::invalid)?,
         };
-        if let Some(found) = found {
+        // What is at home in another lane is begun there: the message was passed on to it.
+        if let Some(found) = found.filter(|found| !message.elsewhere.contains(&found.key)) {
             check_key(&found.key)?;
             let started_by = StartedBy { topic: message.topic.clone(), event_type: envelope.event_type.clone() };
             let start = start(envelope, found.key.clone(), found.data, Some(started_by));

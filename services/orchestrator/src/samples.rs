@@ -109,7 +109,7 @@ pub(crate) fn message(topic: &str, event_type: &str, key: &str, data: Value) -> 
         value: None,
         headers: Vec::new(),
     };
-    Message { topic: topic.to_owned(), delivery, envelope, trace: None }
+    Message { topic: topic.to_owned(), delivery, envelope, trace: None, elsewhere: Vec::new() }
 }
 
 /// The same as said by a person.

@@ -67,7 +67,13 @@ impl Letter {
             metadata: BTreeMap::new(),
             data: self.data,
         };
-        Input::Message(Box::new(Message { topic: self.topic.to_owned(), delivery, envelope, trace: None }))
+        Input::Message(Box::new(Message {
+            topic: self.topic.to_owned(),
+            delivery,
+            envelope,
+            trace: None,
+            elsewhere: Vec::new(),
+        }))
     }
 
     pub(crate) fn of(mut self, flow: &str) -> Self {

@@ -169,6 +169,15 @@ impl Bench {
     }
 
     pub(crate) fn record(&self, key: &str, told: &Told) -> Record {
+        self.record_of(key, told, BTreeMap::new())
+    }
+
+    /// A record that concerns the flows of two keys.
+    pub(crate) fn record_for_two(&self, key: &str, second: &str) -> Record {
+        self.record_of(key, &Told::Record, BTreeMap::from([("second-key".to_owned(), second.to_owned())]))
+    }
+
+    fn record_of(&self, key: &str, told: &Told, metadata: BTreeMap<String, String>) -> Record {
         let number = self.sent.fetch_add(1, Ordering::SeqCst);
         let (told, milliseconds) = match told {
             Told::Record => ("record", 0),
@@ -189,7 +198,7 @@ impl Bench {
             correlation_id: Uuid::new_v4(),
             causation_id: None,
             user_id: None,
-            metadata: BTreeMap::new(),
+            metadata,
             data: json!({"told": told, "number": number, "milliseconds": milliseconds}),
         };
         Record::new(TOPIC, key, self.encoder.encode(&envelope).unwrap())

@@ -11,8 +11,8 @@ mod poison;
 mod toy;
 mod zombies;
 
-use backstitch_messaging::LaneId;
 use backstitch_messaging::memory::Faults;
+use backstitch_messaging::{LaneId, Record};
 use backstitch_processor::ProcessorError;
 
 use harness::{Bench, Told};
@@ -74,6 +74,19 @@ async fn inputs_that_land_in_another_lane_are_decided_in_their_home_lane() {
         bench.send_to(n % 4, &format!("key-{}", n % 5), Told::Record).await;
     }
     bench.until("40 are handled", async || bench.handled().await == 40).await;
+    assert_eq!(bench.lanes_of_keys().await, bench.home_lanes(5), "each key in its home lane, and there alone");
+    member.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_concerns_flows_of_several_lanes_is_decided_in_each_of_them() {
+    let bench = Bench::new(4).await;
+    let member = bench.member();
+    for n in 0..20 {
+        let record = bench.record_for_two(&format!("key-{}", n % 5), &format!("key-{}", (n + 1) % 5));
+        bench.publish(Record { partition: Some(n % 4), ..record }).await;
+    }
+    bench.until("each is handled for both its flows", async || bench.handled().await == 40).await;
     assert_eq!(bench.lanes_of_keys().await, bench.home_lanes(5), "each key in its home lane, and there alone");
     member.stop().await.unwrap();
 }

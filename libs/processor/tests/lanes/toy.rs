@@ -70,7 +70,12 @@ impl Toy {
         let number = data["number"].as_i64().unwrap_or_default();
         let id = message.envelope.event_id.to_string();
         match data["told"].as_str().unwrap_or_default() {
-            "record" => self.note(id.clone(), &key, number, "message"),
+            "record" => {
+                let keys = self.flow_keys(message);
+                for key in keys.iter().filter(|key| !message.elsewhere.iter().any(|other| other == *key)) {
+                    self.note(format!("{id} of {key}"), key, number, "message");
+                }
+            }
             "panic" => panic!("told to panic"),
             "reject" => return Err(Rejection::invalid("told to reject")),
             // Postgres has no NUL in texts: refused with SQLSTATE 22021.
@@ -93,8 +98,10 @@ impl Toy {
 }
 
 impl Logic for Toy {
-    fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
-        message.key_text().map(Cow::Borrowed)
+    /// A message may name a second flow beside its key's.
+    fn flow_keys<'a>(&self, message: &'a Message) -> Vec<Cow<'a, str>> {
+        let second = message.envelope.metadata.get("second-key").map(String::as_str);
+        message.key_text().into_iter().chain(second).map(Cow::Borrowed).collect()
     }
 
     fn needs_locks(&self, _inputs: &[&Input]) -> bool {

@@ -5,7 +5,7 @@ use backstitch_saga::{By, Input, SagaId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Target, flow_key, targets};
+use super::{Target, flow_keys, targets};
 use crate::definitions::Definitions;
 use crate::samples::{
     CHARGES, FLOW, ORDER, ORDERS, by, command, keyed, letter_writing, message, order_fulfilment, order_of,
@@ -26,45 +26,53 @@ fn rejection(message: &Message) -> Rejection {
     targets(&definitions(), message).unwrap_err()
 }
 
-fn home(message: &Message) -> Option<String> {
-    flow_key(&definitions(), message)
+fn homes(message: &Message) -> Vec<String> {
+    flow_keys(&definitions(), message).into_iter().collect()
 }
 
 #[test]
 fn an_event_that_starts_a_saga_is_at_home_where_its_key_is() {
-    assert_eq!(home(&keyed(b"customer-7", order_placed(ORDER))).as_deref(), Some(ORDER));
+    assert_eq!(homes(&keyed(b"customer-7", order_placed(ORDER))), [ORDER]);
 }
 
 #[test]
 fn an_answer_is_at_home_where_the_key_inside_it_is() {
-    assert_eq!(home(&keyed(b"shelf-9", reserved(ORDER))).as_deref(), Some(ORDER));
+    assert_eq!(homes(&keyed(b"shelf-9", reserved(ORDER))), [ORDER]);
 }
 
 #[test]
-fn what_starts_a_saga_goes_before_what_answers_one() {
+fn what_starts_one_saga_and_answers_another_is_at_home_where_each_of_them_is() {
     let definitions = Definitions::of(vec![order_fulfilment(), letter_writing()]);
-    assert_eq!(flow_key(&definitions, &reserved(ORDER)), Some(format!("letter about {ORDER}")));
+    let both = [ORDER.to_owned(), format!("letter about {ORDER}")];
+    assert_eq!(flow_keys(&definitions, &reserved(ORDER)), both.clone().into());
+    let begun = |elsewhere: &[String]| {
+        let message = Message { elsewhere: elsewhere.to_vec(), ..reserved(ORDER) };
+        let found = targets(&definitions, &message).unwrap();
+        found.iter().filter(|target| matches!(target, Target::Begin { .. })).count()
+    };
+    assert_eq!(begun(&both[..1]), 1, "begun where the letter is at home");
+    assert_eq!(begun(&both[1..]), 0, "and nowhere else");
 }
 
 #[test]
 fn an_event_that_says_no_key_is_at_home_where_its_record_key_is() {
     let stock = message("inventory.events", "StockReceived", "lamp", json!({ "product_id": "lamp" }));
-    assert_eq!(home(&stock).as_deref(), Some("lamp"));
+    assert_eq!(homes(&stock), ["lamp"]);
     let nameless = message("inventory.events", "InventoryReserved", ORDER, json!({}));
-    assert_eq!(home(&nameless).as_deref(), Some(ORDER));
+    assert_eq!(homes(&nameless), [ORDER]);
 }
 
 #[test]
 fn an_event_whose_only_key_is_no_text_stays_where_it_arrived() {
     let stock = message("inventory.events", "StockReceived", "lamp", json!({}));
-    assert_eq!(home(&keyed(&[0xff, 0xfe], stock)), None);
+    assert_eq!(homes(&keyed(&[0xff, 0xfe], stock)), [""; 0]);
 }
 
 #[test]
 fn a_command_is_at_home_where_the_key_is_that_it_names() {
-    assert_eq!(home(&start_charge("42")).as_deref(), Some("42"));
+    assert_eq!(homes(&start_charge("42")), ["42"]);
     let by_id = command("PauseSaga", json!({ "saga_id": order_saga(), "key": null }));
-    assert_eq!(home(&by_id).as_deref(), Some("whatever"));
+    assert_eq!(homes(&by_id), ["whatever"]);
 }
 
 #[test]

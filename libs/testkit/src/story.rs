@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use backstitch_saga::{
-    By, Command, Direction, Effect, Event, Input, Reply, SagaId, Signal, Start, StartedBy, State, StepName, Timestamp,
-    decide, evolve, react,
+    By, Command, Definition, Direction, Effect, Event, Input, Reply, SagaId, Signal, Start, StartedBy, State, StepName,
+    Timestamp, decide, evolve, react,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -274,6 +274,11 @@ impl Story {
     /// When it reads differently.
     pub fn reads(&self, expected: &str) {
         transcript::compare(&self.lines, expected);
+    }
+
+    /// What the saga does.
+    pub fn definition(&self) -> &Definition {
+        self.specimen.definition()
     }
 
     /// Where the saga stands.

@@ -77,6 +77,69 @@ fn the_same_saga_in_yaml_and_in_rust_is_equal() {
 }
 
 #[test]
+fn choices_and_lists_are_equal_in_yaml_and_in_rust() {
+    let yaml = "
+saga: tea
+version: 1
+steps:
+  - name: taste
+    choice:
+      - when: saga.data.sweet
+        do: { name: sugar, delay: 1s }
+      - when: saga.data.strong
+        do:
+          - { name: first, delay: 1s }
+          - { name: second, delay: 2s }
+    otherwise: roll_back
+  - name: each-cup
+    for_each:
+      in: saga.data.cups
+      at_once: 2
+      items_max: 8
+      do: { name: fill, delay: 1s }
+    roll_back: together
+  - name: last
+    choice: [{ when: \"true\", do: [{ name: yes, delay: 1s }] }]
+    otherwise: { name: no, delay: 1s }
+";
+    let wait = |name, seconds| StepBuilder::delay(name, Duration::from_secs(seconds));
+    let rust = Definition::builder("tea", 1)
+        .step(
+            StepBuilder::choice("taste")
+                .branch("saga.data.sweet", [wait("sugar", 1)])
+                .branch("saga.data.strong", [wait("first", 1), wait("second", 2)])
+                .otherwise_roll_back(),
+        )
+        .step(
+            StepBuilder::for_each("each-cup", "saga.data.cups", [wait("fill", 1)])
+                .at_once(2)
+                .items_max(8)
+                .roll_back_together(),
+        )
+        .step(StepBuilder::choice("last").branch("true", [wait("yes", 1)]).otherwise([wait("no", 1)]));
+    let (yaml, rust) = (parse("tea.yaml", yaml).unwrap(), rust.build().unwrap());
+    assert_eq!(yaml.to_canonical_json(), rust.to_canonical_json());
+    assert_eq!(yaml.hash(), rust.hash());
+}
+
+#[test]
+fn a_fault_inside_a_branch_is_found_at_its_place() {
+    let text =
+        document("    choice:\n      - when: \"true\"\n        do: { name: cool, dlay: 1s }\n    otherwise: nothing\n");
+    assert_eq!(
+        faults(&text),
+        ["tea.yaml:13:27: steps[1].choice[0].do.dlay: unknown field `dlay`; did you mean `delay`?"]
+    );
+    let text = document("    choice: [{ when: \"true\", do: { name: cool, delay: 1s } }]\n    otherwise: nothin\n");
+    assert_eq!(faults(&text), ["tea.yaml:12:5: steps[1].otherwise: unknown word `nothin`; did you mean `nothing`?"]);
+    let text = document("    for_each:\n      in: saga.dta.cups\n      do: { name: fill, delay: 1s }\n");
+    assert_eq!(
+        faults(&text),
+        ["tea.yaml:12:11: steps[1].for_each.in: unknown field of `saga` `dta`; did you mean `data`?"]
+    );
+}
+
+#[test]
 fn every_definition_that_ships_loads() {
     let names: Vec<String> = load_dir(&sagas()).unwrap().iter().map(|saga| saga.name().to_owned()).collect();
     assert!(names.contains(&"order-fulfilment".to_owned()), "{names:?}");

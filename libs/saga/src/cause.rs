@@ -65,6 +65,11 @@ pub enum Cause {
         /// The waiting step.
         step: StepName,
     },
+    /// None of a choice's conditions held, and then the saga is to be rolled back.
+    NoChoice {
+        /// The step that chooses.
+        step: StepName,
+    },
     /// Somebody cancelled it.
     Cancelled {
         /// Who.
@@ -82,6 +87,7 @@ impl fmt::Display for Cause {
             Self::Silent { .. } => f.write_str("no reply"),
             Self::Undone { step, event_type } => write!(f, "{step} was taken back: {event_type}"),
             Self::NothingCame { step } => write!(f, "nothing came for {step}"),
+            Self::NoChoice { step } => write!(f, "no condition of {step} held"),
             Self::Cancelled { by } => write!(f, "cancelled by {by}"),
             Self::DeadlinePassed => f.write_str("the deadline passed"),
         }

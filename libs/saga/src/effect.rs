@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::definition::Definition;
-use crate::definition::plan::{Action, Ask};
+use crate::definition::plan::Ask;
 use crate::event::{Event, Fact, Request};
 use crate::ids::{CommandId, Direction, SagaId, StepName, command_id};
 use crate::time::Timestamp;
@@ -107,6 +107,8 @@ pub fn react(definition: &Definition, event: &Event) -> Vec<Effect> {
         | Fact::StepTimedOut { .. }
         | Fact::RetryScheduled { .. }
         | Fact::StepSkipped { .. }
+        | Fact::ChoiceMade { .. }
+        | Fact::FanOutStarted { .. }
         | Fact::DelayStarted { .. }
         | Fact::WaitStarted { .. }
         | Fact::WaitEnded { .. }
@@ -155,8 +157,6 @@ fn send(ask: &Ask, request: &Request, direction: Direction) -> Effect {
 }
 
 fn emission(definition: &Definition, step: &StepName) -> Option<(String, String, i32)> {
-    match &definition.step(step)?.action {
-        Action::Emit(emit) => Some((emit.topic.clone(), emit.event_type.clone(), emit.event_version)),
-        Action::Command(_) | Action::Delay(_) | Action::Wait(_) => None,
-    }
+    let emit = definition.step(step)?.action.emit()?;
+    Some((emit.topic.clone(), emit.event_type.clone(), emit.event_version))
 }

@@ -3,6 +3,10 @@
 //! Separate because replay is only this: it knows no definition and decides nothing. It is total: an entry that does
 //! not belong to the state leaves it as it is.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::event::{Event, Fact, Request, SagaStarted};
 use crate::ids::StepName;
 use crate::input::Reply;
@@ -32,6 +36,12 @@ pub fn evolve(state: State, event: &Event) -> State {
         Fact::StepSkipped { step, by: Some(_) } => on_course(state, |course| pass(course, step, How::Settled)),
         Fact::StepSkipped { step, by: None } | Fact::WaitEnded { step } => {
             on_course(state, |course| pass(course, step, How::NotNeeded))
+        }
+        Fact::ChoiceMade { step, branch } => on_course(state, |course| {
+            course.saga_mut().chosen.insert(step.clone(), *branch);
+        }),
+        Fact::FanOutStarted { step, items, collected } => {
+            on_course(state, |course| fan_out(course, step, items, collected))
         }
         Fact::DelayStarted { step, until } => opened(state, step, Waiting::Delay { until: *until }, at),
         Fact::WaitStarted { step, deadline } => opened(state, step, Waiting::Arrival { until: *deadline }, at),
@@ -81,7 +91,9 @@ fn begin(state: State, started: &SagaStarted, at: Timestamp) -> State {
         correlation_id: started.correlation_id,
         user_id: started.user_id.clone(),
         passed: Vec::new(),
-        early: std::collections::BTreeMap::new(),
+        chosen: BTreeMap::new(),
+        items: BTreeMap::new(),
+        early: BTreeMap::new(),
     };
     State::Advancing(Advancing { saga: Box::new(saga), open: Vec::new() })
 }
@@ -139,11 +151,31 @@ fn opened(state: State, step: &StepName, waiting: Waiting, at: Timestamp) -> Sta
     on_course(state, |course| course.open_mut().push(Open::new(step, waiting, at)))
 }
 
-fn succeed(course: &mut Course, step: &StepName, result: &serde_json::Value) {
+/// Every item has its place among the results, so that none shifts when one of them brings nothing.
+fn fan_out(course: &mut Course, step: &StepName, items: &[Value], collected: &[String]) {
+    let saga = course.saga_mut();
+    for identifier in collected {
+        saga.results.insert(identifier.clone(), Value::Array(vec![Value::Null; items.len()]));
+    }
+    saga.items.insert(step.clone(), items.to_vec());
+}
+
+fn succeed(course: &mut Course, step: &StepName, result: &Value) {
     if !result.is_null() {
-        course.saga_mut().results.insert(step.identifier(), result.clone());
+        keep_result(course.saga_mut(), step, result);
     }
     pass(course, step, How::Done);
+}
+
+fn keep_result(saga: &mut Saga, step: &StepName, result: &Value) {
+    let Some(item) = step.item().and_then(|item| usize::try_from(item).ok()) else {
+        saga.results.insert(step.identifier(), result.clone());
+        return;
+    };
+    let of_items = saga.results.get_mut(&step.identifier()).and_then(Value::as_array_mut);
+    if let Some(place) = of_items.and_then(|list| list.get_mut(item)) {
+        *place = result.clone();
+    }
 }
 
 fn pass(course: &mut Course, step: &StepName, how: How) {

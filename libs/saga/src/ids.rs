@@ -16,6 +16,9 @@ const ROOT_NAME: &[u8] = b"backstitch";
 /// The name under which a trigger's own compensation is known: step 0 of every saga.
 pub const START_STEP: &str = "start";
 
+/// Between a step's name and the item it is done for; no written name holds it.
+const ITEM_MARK: char = '/';
+
 /// Identifies a saga: UUIDv5 of its definition's name and its key, so that starting twice is starting once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -109,7 +112,7 @@ pub fn emitted_event_id(saga: SagaId, step: &str) -> Uuid {
     Uuid::new_v5(&saga.0, format!("{step}/emit").as_bytes())
 }
 
-/// The name of a step, unique in its definition.
+/// The name of a step, unique in its definition; of a step that is done for each item of a list, with the item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepName(Arc<str>);
@@ -125,9 +128,25 @@ impl StepName {
         &self.0
     }
 
+    /// The step's name in the definition: without the item.
+    pub fn base(&self) -> &str {
+        self.0.split_once(ITEM_MARK).map_or(&self.0, |(base, _)| base)
+    }
+
+    /// The item it is done for, from 0, if the step is one of a `for_each`.
+    pub fn item(&self) -> Option<u32> {
+        self.0.split_once(ITEM_MARK)?.1.parse().ok()
+    }
+
+    /// The same step for one item: `ship` for the item 2 is `ship/2`, and its command's id is derived from just that.
+    #[must_use]
+    pub fn of_item(&self, item: u32) -> Self {
+        Self(Arc::from(format!("{}{ITEM_MARK}{item}", self.base())))
+    }
+
     /// How expressions spell it: `process-payment` is `steps.process_payment`.
     pub fn identifier(&self) -> String {
-        self.0.replace('-', "_")
+        self.base().replace('-', "_")
     }
 }
 
@@ -183,6 +202,7 @@ mod tests {
             command_id(saga, "ship", Some(0), Direction::Forward),
             command_id(saga, "ship", Some(1), Direction::Forward),
         ];
+        assert_eq!(ids[3], command_id(saga, StepName::from("ship").of_item(1).as_str(), None, Direction::Forward));
         let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());
     }

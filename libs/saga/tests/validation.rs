@@ -148,6 +148,127 @@ fn a_topic_that_does_not_tell_where_answers_come_needs_to_say_so() {
 }
 
 #[test]
+fn a_choice_says_what_happens_otherwise() {
+    let silent = StepBuilder::choice("taste").branch("saga.data.sweet", [boil()]);
+    assert_eq!(
+        problems(tea().step(silent.clone())),
+        [
+            "steps[0]: `otherwise` is missing: say what happens when no condition holds; expected one of: nothing, roll_back, a step, a list of steps"
+        ]
+    );
+    assert!(tea().step(silent.otherwise_nothing()).build().is_ok());
+    assert_eq!(
+        problems(tea().step(StepBuilder::choice("taste").otherwise_nothing())),
+        ["steps[0].choice: a choice has 1 to 32 branches"]
+    );
+}
+
+#[test]
+fn a_branch_that_is_not_taken_has_no_results_for_others() {
+    let heat = || pour().with([("heat", "steps.boil.heat")]).nothing_on_rollback();
+    let choice = StepBuilder::choice("taste").branch("saga.data.sweet", [boil()]).otherwise([heat()]);
+    assert_eq!(
+        problems(tea().step(choice)),
+        ["steps[0].otherwise[0].with.heat: no step before this one is called `boil`"]
+    );
+    let choice = StepBuilder::choice("taste").branch("saga.data.sweet", [boil()]).otherwise_nothing();
+    assert!(tea().step(choice).step(heat()).build().is_ok());
+}
+
+#[test]
+fn a_choice_has_a_pivot_in_every_branch_or_in_none() {
+    let choice = || StepBuilder::choice("taste").branch("saga.data.sweet", [pour().pivot()]);
+    assert_eq!(
+        problems(tea().step(choice().otherwise([boil()]))),
+        [
+            "steps[0].choice: a pivot in one branch needs one in every other: after the choice nobody could say whether there is a way back"
+        ]
+    );
+    let other = StepBuilder::ask("spill", "kitchen.commands", "Spill").done_on("Spilt").pivot();
+    assert!(tea().step(choice().otherwise([other])).build().is_ok());
+    // Whoever does not go on needs none.
+    assert!(tea().step(choice().otherwise_roll_back()).build().is_ok());
+    let late = StepBuilder::choice("late").branch("true", [boil()]).otherwise_roll_back();
+    assert_eq!(
+        problems(tea().step(pour().pivot()).step(late)),
+        ["steps[1].otherwise: nothing after the pivot is ever rolled back: say `nothing`"]
+    );
+}
+
+fn each(steps: impl IntoIterator<Item = StepBuilder>) -> StepBuilder {
+    StepBuilder::for_each("each-cup", "saga.data.cups", steps)
+}
+
+#[test]
+fn the_item_is_seen_inside_its_list_only() {
+    let pour = || pour().with([("cup", "item.size"), ("place", "index")]).nothing_on_rollback();
+    assert!(tea().step(each([pour()])).build().is_ok());
+    let wrong = problems(tea().step(pour()));
+    assert_eq!(
+        wrong,
+        [
+            "steps[0].with.cup: unknown name `item`; expected one of: saga, steps",
+            "steps[0].with.place: unknown name `index`; expected one of: saga, steps"
+        ]
+    );
+}
+
+#[test]
+fn outside_its_list_a_steps_result_is_a_list_too() {
+    let serve = |heat| {
+        StepBuilder::ask("serve", "kitchen.commands", "Serve")
+            .with([("heat", heat)])
+            .done_on("Served")
+            .nothing_on_rollback()
+    };
+    assert!(tea().step(each([boil()])).step(serve("steps.boil.map(b, b.heat)")).build().is_ok());
+    assert!(tea().step(each([boil(), serve("steps.boil.heat")])).build().is_ok());
+    assert_eq!(
+        problems(tea().step(each([boil()])).step(serve("steps.boil.heat"))),
+        [
+            "steps[1].with.heat: `steps.boil` is a list, one for each item: say which, as in `steps.boil[0].heat`, or use `map`"
+        ]
+    );
+}
+
+#[test]
+fn what_a_list_cannot_hold_is_refused_with_the_way_out() {
+    let pivot = "steps[0].for_each.do[0].on_rollback: a pivot cannot stand inside a list";
+    assert_eq!(problems(tea().step(each([pour().pivot()]))), [pivot]);
+    let inner = StepBuilder::for_each("each-spoon", "item.spoons", [boil()]);
+    assert_eq!(
+        problems(tea().step(each([inner]))),
+        ["steps[0].for_each.do[0].for_each: a list in a list is too much for one saga: start a sub-saga for each item"]
+    );
+    let wait = StepBuilder::wait_for_signal("wait", "go");
+    assert_eq!(
+        problems(tea().step(each([wait]))),
+        [
+            "steps[0].for_each.do[0].wait_for: what comes could not say which item it is for: start a sub-saga for each, and wait there"
+        ]
+    );
+    assert_eq!(
+        problems(tea().step(each([boil()]).at_once(0).items_max(1_001)).step(each([]))),
+        [
+            "steps[0].for_each.at_once: with none at once nothing would ever be done",
+            "steps[0].for_each.items_max: a list has 1 to 1000 items",
+            "steps[1].name: another step is already called `each-cup`",
+            "steps[1].for_each.do: a branch needs at least one step",
+        ]
+    );
+}
+
+#[test]
+fn undone_until_names_a_step_that_is_done_once() {
+    let cool = boil().undone_on(event("Cooled").until("pour"));
+    assert_eq!(
+        problems(tea().step(cool.clone()).step(each([pour().nothing_on_rollback()]))),
+        ["steps[0].undone_on[0].until: `pour` is done for each item of a list: say a step outside of it"]
+    );
+    assert!(tea().step(each([cool, pour().nothing_on_rollback()])).build().is_ok());
+}
+
+#[test]
 fn undone_until_names_a_step_that_exists() {
     let wrong = boil().undone_on(event("Cooled").until("porr"));
     let problems = problems(tea().step(wrong).step(pour().nothing_on_rollback()));
@@ -156,7 +277,7 @@ fn undone_until_names_a_step_that_exists() {
 
 #[test]
 fn kinds_of_steps_that_are_not_supported_say_so() {
-    for kind in ["choice", "for_each", "sub_saga"] {
+    for kind in ["sub_saga"] {
         let text = format!(r#"{{"saga":"tea","version":1,"steps":[{{"name":"boil","{kind}":{{}}}}]}}"#);
         let error = Definition::from_canonical_json(&text).unwrap_err();
         let problem = error.problems[0].to_string();

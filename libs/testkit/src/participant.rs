@@ -79,7 +79,7 @@ pub(crate) fn undone(specimen: &Specimen, saga: SagaId, step: &StepName) -> Opti
         causation_id: None,
         answers_try: None,
         aggregate_id: step.to_string(),
-        data: with_key(specimen, Value::Null),
+        data: with_key(specimen, specimen.answers(step.as_str()).undone),
     })
 }
 

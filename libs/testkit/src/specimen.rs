@@ -6,17 +6,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use backstitch_saga::Definition;
+use backstitch_saga::{Definition, StepName};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What the kit answers in a participant's place, for one step.
+/// What the kit answers in a participant's place, for one step; for one item of it, if the name says so (`ship/0`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Answers {
     pub(crate) done: Value,
     pub(crate) refused: Value,
     pub(crate) ask_again: Value,
+    /// What takes the finished step back.
+    pub(crate) undone: Value,
     /// The signal or event that a waiting step waits for.
     pub(crate) arrival: Value,
 }
@@ -63,6 +65,20 @@ impl Specimen {
     #[must_use]
     pub fn answering(mut self, step: &str, done: Value) -> Self {
         self.samples.answers.entry(step.to_owned()).or_default().done = done;
+        self
+    }
+
+    /// The same, with this data in the event that says a step was refused.
+    #[must_use]
+    pub fn refusing(mut self, step: &str, refused: Value) -> Self {
+        self.samples.answers.entry(step.to_owned()).or_default().refused = refused;
+        self
+    }
+
+    /// The same, with this data in the event that takes a finished step back.
+    #[must_use]
+    pub fn undoing(mut self, step: &str, undone: Value) -> Self {
+        self.samples.answers.entry(step.to_owned()).or_default().undone = undone;
         self
     }
 
@@ -113,6 +129,8 @@ impl Specimen {
     }
 
     pub(crate) fn answers(&self, step: &str) -> Answers {
-        self.samples.answers.get(step).cloned().unwrap_or_default()
+        let of_item = self.samples.answers.get(step);
+        let of_step = || self.samples.answers.get(StepName::from(step).base());
+        of_item.or_else(of_step).cloned().unwrap_or_default()
     }
 }

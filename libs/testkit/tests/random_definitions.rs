@@ -15,6 +15,8 @@ enum Shape {
     Wait { timeout: bool, go_on: bool },
     Emit,
     Group { branches: Vec<Vec<Shape>>, together: bool },
+    Choice { branches: Vec<(bool, Vec<Shape>)>, otherwise: Option<Vec<Shape>> },
+    Each { body: Vec<Shape>, items: usize, at_once: u32, together: bool },
 }
 
 fn single() -> BoxedStrategy<Shape> {
@@ -29,10 +31,25 @@ fn single() -> BoxedStrategy<Shape> {
 
 fn shapes() -> impl Strategy<Value = Vec<Shape>> {
     let nested = single().prop_recursive(2, 8, 3, |inner| {
-        (vec(vec(inner, 1..3), 2..4), any::<bool>())
-            .prop_map(|(branches, together)| Shape::Group { branches, together })
+        let steps = || vec(inner.clone(), 1..3);
+        let group = (vec(steps(), 2..4), any::<bool>());
+        let choice = (vec((any::<bool>(), steps()), 1..3), proptest::option::of(steps()));
+        let each = (steps(), 0..4_usize, 1..3_u32, any::<bool>());
+        prop_oneof![
+            group.prop_map(|(branches, together)| Shape::Group { branches, together }),
+            choice.prop_map(|(branches, otherwise)| Shape::Choice { branches, otherwise }),
+            each.prop_map(|(body, items, at_once, together)| Shape::Each { body, items, at_once, together }),
+        ]
     });
     vec(nested, 1..5)
+}
+
+/// Where a step stands: some kinds are not allowed everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Top,
+    InGroup,
+    InEach,
 }
 
 /// Names steps as it goes, and forgets compensations after the pivot, where the language forbids them.
@@ -43,18 +60,40 @@ struct Writer {
 }
 
 impl Writer {
-    fn step(&mut self, shape: &Shape, in_group: bool) -> StepBuilder {
+    fn steps(&mut self, shapes: &[Shape], place: Place) -> Vec<StepBuilder> {
+        shapes.iter().map(|shape| self.step(shape, place)).collect()
+    }
+
+    fn step(&mut self, shape: &Shape, place: Place) -> StepBuilder {
+        let inside = place.max(Place::InGroup);
         if let Shape::Group { branches, together } = shape {
-            let branches: Vec<Vec<StepBuilder>> =
-                branches.iter().map(|branch| branch.iter().map(|shape| self.step(shape, true)).collect()).collect();
+            let branches: Vec<_> = branches.iter().map(|branch| self.steps(branch, inside)).collect();
             let group = StepBuilder::parallel(branches);
             return if *together { group.roll_back_together() } else { group };
         }
         self.count += 1;
         let name = format!("step-{}", self.count);
         match shape {
+            Shape::Choice { branches, otherwise } => {
+                let choice = branches.iter().fold(StepBuilder::choice(&name), |choice, (holds, steps)| {
+                    let condition = if *holds { "saga.data.all" } else { "!saga.data.all" };
+                    choice.branch(condition, self.steps(steps, inside))
+                });
+                match otherwise {
+                    Some(steps) => choice.otherwise(self.steps(steps, inside)),
+                    None if self.pivot_passed => choice.otherwise_nothing(),
+                    None => choice.otherwise_roll_back(),
+                }
+            }
+            Shape::Each { body, items, at_once, together } if place != Place::InEach => {
+                let list = format!("{:?}", (0..*items).collect::<Vec<_>>());
+                let each = StepBuilder::for_each(&name, &list, self.steps(body, Place::InEach)).at_once(*at_once);
+                if *together { each.roll_back_together() } else { each }
+            }
+            Shape::Each { .. } => StepBuilder::delay(&name, Duration::from_secs(5)),
+            Shape::Wait { .. } if place == Place::InEach => StepBuilder::delay(&name, Duration::from_secs(5)),
             Shape::Command { compensated, attempts, needed } => {
-                let command = self.command(&name, *compensated, in_group).attempts_max(*attempts);
+                let command = self.command(&name, *compensated, place).attempts_max(*attempts);
                 if *needed { command } else { command.when("saga.data.all") }
             }
             Shape::Delay => StepBuilder::delay(&name, Duration::from_secs(5)),
@@ -68,13 +107,13 @@ impl Writer {
         }
     }
 
-    fn command(&mut self, name: &str, compensated: bool, in_group: bool) -> StepBuilder {
+    fn command(&mut self, name: &str, compensated: bool, place: Place) -> StepBuilder {
         let command = StepBuilder::ask(name, "things.commands", "Do")
             .key("event.key")
             .done_on(format!("Done{}", self.count).as_str())
             .refused_on(format!("Refused{}", self.count).as_str())
             .retry_on(format!("Busy{}", self.count).as_str());
-        if self.pivot_at.is_some_and(|at| self.count >= at) && !in_group && !self.pivot_passed {
+        if self.pivot_at.is_some_and(|at| self.count >= at) && place == Place::Top && !self.pivot_passed {
             self.pivot_passed = true;
             return command.pivot();
         }
@@ -88,7 +127,7 @@ impl Writer {
 
 fn write(shapes: &[Shape], pivot_at: Option<usize>) -> Definition {
     let mut writer = Writer { count: 0, pivot_at, pivot_passed: false };
-    let steps: Vec<StepBuilder> = shapes.iter().map(|shape| writer.step(shape, false)).collect();
+    let steps = writer.steps(shapes, Place::Top);
     let definition = Definition::builder("random", 1).deadline(Duration::from_hours(1));
     let definition = steps.into_iter().fold(definition, |definition, step| definition.step(step));
     definition.build().unwrap_or_else(|error| panic!("{error}"))

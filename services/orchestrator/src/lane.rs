@@ -10,8 +10,7 @@ use backstitch_contracts::saga;
 use backstitch_messaging::{LaneId, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
 use backstitch_saga::{
-    Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, StepName, Timestamp,
-    command_id,
+    Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, Timestamp, command_id,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -436,11 +435,10 @@ fn remind(id: Uuid, live: Option<&Live>, effects: &mut Effects) {
 
 /// Whether the command is one that the saga may have sent: ids are derived, so nothing has to be remembered.
 fn asked(live: &Live, saga_id: Uuid, command: Uuid) -> bool {
-    let saga = SagaId::from_uuid(saga_id);
-    let start = StepName::start();
-    let steps = live.definition.command_step_names().chain(std::iter::once(&start));
-    let mut ids = steps.flat_map(|step| {
-        [Direction::Forward, Direction::Compensate].map(|way| command_id(saga, step.as_str(), None, way).as_uuid())
+    let id = SagaId::from_uuid(saga_id);
+    let steps = live.state.saga().map(|saga| live.definition.commands_of(saga)).unwrap_or_default();
+    let mut ids = steps.iter().flat_map(|step| {
+        [Direction::Forward, Direction::Compensate].map(|way| command_id(id, step.as_str(), None, way).as_uuid())
     });
     ids.any(|id| id == command)
 }
@@ -510,7 +508,7 @@ fn note_step(live: &Live, event: &Event) {
     let Some(open) = live.state.open().iter().find(|open| open.step == *step) else { return };
     let labels = [
         ("definition", live.definition.name().to_owned()),
-        ("step", step.to_string()),
+        ("step", step.base().to_owned()),
         ("outcome", outcome.to_owned()),
     ];
     metrics::histogram!("saga_step_duration_seconds", &labels).record(event.at.since(open.since).as_secs_f64());

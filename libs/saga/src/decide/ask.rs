@@ -35,7 +35,7 @@ impl Attempt {
 pub(super) fn request(draft: &mut Draft<'_>, step: &StepName, ask: &Ask) {
     let Some((saga, direction)) = draft.state().saga().zip(draft.state().direction()) else { return };
     let attempt = Attempt::after(draft.find_open(step), draft.now);
-    let payload = match ask.payload.evaluate(&facts(saga, None, draft.rollback_reason())) {
+    let payload = match ask.payload.evaluate(&facts(draft.definition, saga, step, None, draft.rollback_reason())) {
         Ok(payload) => payload,
         Err(error) => return draft.stuck(step, error.to_string()),
     };

@@ -9,10 +9,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::definition::Definition;
-use crate::definition::plan::{Action, Ask, Command, Wait};
+use crate::definition::plan::{Ask, Command, Wait};
 use crate::event::{Event, Fact};
 use crate::evolve::evolve;
-use crate::expression::Facts;
+use crate::expression::{Facts, ItemFacts, SagaFacts};
 use crate::ids::{Direction, START_STEP, StepName};
 use crate::state::{How, Open, Saga, State};
 use crate::time::Timestamp;
@@ -70,17 +70,11 @@ impl<'d> Draft<'d> {
     }
 
     pub(super) fn command_of(&self, step: &StepName) -> Option<&'d Command> {
-        match &self.definition.step(step)?.action {
-            Action::Command(command) => Some(command),
-            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) => None,
-        }
+        self.definition.step(step)?.action.command()
     }
 
     pub(super) fn wait_of(&self, step: &StepName) -> Option<&'d Wait> {
-        match &self.definition.step(step)?.action {
-            Action::Wait(wait) => Some(wait),
-            Action::Command(_) | Action::Delay(_) | Action::Emit(_) => None,
-        }
+        self.definition.step(step)?.action.wait()
     }
 
     /// The pivot that makes a rollback impossible: it was passed, or it is under way and may have happened.
@@ -97,6 +91,12 @@ impl<'d> Draft<'d> {
         done.find(|passed| self.definition.is_pivot(&passed.step)).map(|passed| passed.step.clone())
     }
 
+    /// Whether a choice was made, or a list's items are known.
+    pub(super) fn has_decided(&self, step: &StepName) -> bool {
+        let saga = self.state.saga();
+        saga.is_some_and(|saga| saga.chosen.contains_key(step) || saga.items.contains_key(step))
+    }
+
     pub(super) fn has_passed(&self, step: &StepName) -> bool {
         let saga = self.state.saga();
         saga.is_some_and(|saga| saga.passed.iter().any(|passed| passed.step == *step))
@@ -111,11 +111,25 @@ impl<'d> Draft<'d> {
     }
 }
 
-/// What expressions can see of a saga.
-pub(super) fn facts<'a>(saga: &'a Saga, event: Option<&'a Value>, reason: Option<String>) -> Facts<'a> {
-    let saga =
-        crate::expression::SagaFacts { id: saga.id, key: &saga.key, data: &saga.data, results: &saga.results, reason };
-    Facts { saga: Some(saga), event }
+/// What the expressions of a step can see.
+pub(super) fn facts<'a>(
+    definition: &'a Definition,
+    saga: &'a Saga,
+    step: &StepName,
+    event: Option<&'a Value>,
+    reason: Option<String>,
+) -> Facts<'a> {
+    let item = item(definition, saga, step);
+    let saga = SagaFacts { id: saga.id, key: &saga.key, data: &saga.data, results: &saga.results, reason };
+    Facts { saga: Some(saga), event, item }
+}
+
+/// The item that a step is done for, if it is done for one.
+fn item<'a>(definition: &'a Definition, saga: &'a Saga, name: &StepName) -> Option<ItemFacts<'a>> {
+    let index = name.item()?;
+    let step = definition.step(name)?;
+    let value = saga.items.get(step.each.as_ref()?)?.get(usize::try_from(index).ok()?)?;
+    Some(ItemFacts { value, index, inside: &definition.each_of(step)?.inside })
 }
 
 /// Whether a step is step 0.

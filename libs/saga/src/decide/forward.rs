@@ -5,9 +5,10 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::ask;
 use super::draft::{Draft, facts};
-use crate::definition::plan::{Action, Emit, Kept, Step};
+use super::{ask, flow};
+use crate::definition::order::Next;
+use crate::definition::plan::{Action, Emit, Kept};
 use crate::event::Fact;
 use crate::ids::{StepName, emitted_event_id};
 use crate::state::State;
@@ -16,73 +17,77 @@ use crate::state::State;
 pub(super) fn advance(draft: &mut Draft<'_>) {
     loop {
         let State::Advancing(advancing) = draft.state() else { return };
-        let passed = &advancing.saga.passed;
-        let frontier = draft.definition.frontier(|step| passed.iter().any(|passed| passed.step == *step));
+        let frontier = draft.definition.frontier(&advancing.saga);
         if frontier.is_empty() {
             draft.push(Fact::SagaCompleted {});
             return;
         }
-        let mut passed_some = false;
-        for step in frontier {
-            begin(draft, step);
-            passed_some |= draft.has_passed(&step.name);
+        let mut further = false;
+        for next in frontier {
+            begin(draft, &next);
+            further |= draft.has_passed(&next.name) || draft.has_decided(&next.name);
         }
-        if !passed_some {
+        if !further {
             return;
         }
     }
 }
 
-fn begin(draft: &mut Draft<'_>, step: &Step) {
+fn begin(draft: &mut Draft<'_>, next: &Next<'_>) {
     let State::Advancing(advancing) = draft.state() else { return };
-    if draft.find_open(&step.name).is_some() {
-        take_early(draft, step);
+    let Next { step, name } = next;
+    if draft.find_open(name).is_some() {
+        take_early(draft, name);
         return;
     }
-    let needed = step.when.as_ref().map_or(Ok(true), |when| when.holds(&facts(&advancing.saga, None, None)));
+    let facts = facts(draft.definition, &advancing.saga, name, None, None);
+    let needed = step.when.as_ref().map_or(Ok(true), |when| when.holds(&facts));
     match needed {
-        Err(error) => draft.stuck(&step.name, error.to_string()),
-        Ok(false) => draft.push(Fact::StepSkipped { step: step.name.clone(), by: None }),
-        Ok(true) => act(draft, step),
+        Err(error) => draft.stuck(name, error.to_string()),
+        Ok(false) => draft.push(Fact::StepSkipped { step: name.clone(), by: None }),
+        Ok(true) => act(draft, &step.action, name),
     }
 }
 
-fn act(draft: &mut Draft<'_>, step: &Step) {
-    let name = step.name.clone();
-    match &step.action {
-        Action::Command(command) => ask::request(draft, &name, &command.ask),
+fn act(draft: &mut Draft<'_>, action: &Action, name: &StepName) {
+    let step = name.clone();
+    match action {
+        Action::Command(command) => ask::request(draft, name, &command.ask),
         Action::Delay(delay) => {
             let until = draft.now.plus(*delay);
-            draft.push(Fact::DelayStarted { step: name, until });
+            draft.push(Fact::DelayStarted { step, until });
         }
         Action::Wait(wait) => {
             let deadline = wait.timeout.map(|timeout| draft.now.plus(timeout));
-            draft.push(Fact::WaitStarted { step: name, deadline });
-            take_early(draft, step);
+            draft.push(Fact::WaitStarted { step, deadline });
+            take_early(draft, name);
         }
-        Action::Emit(emit) => publish(draft, &name, emit),
+        Action::Emit(emit) => publish(draft, name, emit),
+        Action::Choice(choice) => flow::choose(draft, name, choice),
+        Action::ForEach(each) => flow::fan_out(draft, name, each),
     }
 }
 
 /// What a waiting step waits for may have come before it.
-fn take_early(draft: &mut Draft<'_>, step: &Step) {
-    let early = draft.state().saga().and_then(|saga| saga.early.get(&step.name)).cloned();
+fn take_early(draft: &mut Draft<'_>, step: &StepName) {
+    let early = draft.state().saga().and_then(|saga| saga.early.get(step)).cloned();
     if let Some(early) = early {
         let (event_id, result) = (early.event_id, early.result);
-        draft.push(Fact::StepSucceeded { step: step.name.clone(), event_type: None, event_id, result });
+        draft.push(Fact::StepSucceeded { step: step.clone(), event_type: None, event_id, result });
     }
 }
 
 fn publish(draft: &mut Draft<'_>, step: &StepName, emit: &Emit) {
     let Some(saga) = draft.state().saga() else { return };
-    let fact = emit.payload.evaluate(&facts(saga, None, None)).map(|payload| Fact::EventEmitted {
-        saga: saga.id,
-        key: saga.key.clone(),
-        step: step.clone(),
-        event_id: emitted_event_id(saga.id, step.as_str()),
-        payload,
-        causation_id: draft.causation.or(Some(saga.causation_id)),
-    });
+    let fact =
+        emit.payload.evaluate(&facts(draft.definition, saga, step, None, None)).map(|payload| Fact::EventEmitted {
+            saga: saga.id,
+            key: saga.key.clone(),
+            step: step.clone(),
+            event_id: emitted_event_id(saga.id, step.as_str()),
+            payload,
+            causation_id: draft.causation.or(Some(saga.causation_id)),
+        });
     match fact {
         Ok(fact) => draft.push(fact),
         Err(error) => draft.stuck(step, error.to_string()),

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::draft::{Draft, facts};
-use crate::definition::plan::{Action, Ask, EventMatch, WaitSource};
+use crate::definition::plan::{Ask, EventMatch, WaitSource};
 use crate::expression::{EvaluationError, Expression, Facts};
 use crate::ids::{Direction, StepName, command_id};
 use crate::input::Reply;
@@ -50,29 +50,41 @@ pub(super) fn meaning<'d>(draft: &Draft<'d>, reply: &Reply) -> Meaning<'d> {
 
 /// The step and direction whose command this is, if it is one of this saga's.
 fn author(draft: &Draft<'_>, saga: &Saga, causation: Uuid) -> Option<(StepName, Direction)> {
-    let start = StepName::start();
-    let steps = draft.definition.command_step_names().chain(std::iter::once(&start));
-    let mut commands = steps.flat_map(|step| [(step, Direction::Forward), (step, Direction::Compensate)]);
-    let found =
-        commands.find(|(step, direction)| command_id(saga.id, step.as_str(), None, *direction).as_uuid() == causation);
-    found.map(|(step, direction)| (step.clone(), direction))
+    let open = draft.state().open().iter().map(|open| open.step.clone());
+    let steps = open.chain(draft.definition.commands_of(saga));
+    let mut commands = steps.flat_map(|step| [(step.clone(), Direction::Forward), (step, Direction::Compensate)]);
+    commands.find(|(step, direction)| command_id(saga.id, step.as_str(), None, *direction).as_uuid() == causation)
 }
 
-/// The open step that expects such an event, if there is exactly one.
+/// The open step that expects such an event, if there is exactly one; of several, the one whose conditions it meets.
+/// Which item of a list it is about, only a condition can tell: else a repetition would answer for the next one.
 fn only_expectation<'d>(draft: &Draft<'d>, reply: &Reply) -> Option<(StepName, &'d Ask)> {
-    let mut expecting = draft.state().open().iter().filter_map(|open| {
+    let expecting = draft.state().open().iter().filter_map(|open| {
         let ask = draft.ask_of(&open.step)?;
         let expected =
             ask.answers_on == reply.topic && mentions(ask, reply) && about_us(draft, ask.key.as_deref(), reply);
         expected.then(|| (open.step.clone(), ask))
     });
-    let first = expecting.next()?;
-    expecting.next().is_none().then_some(first)
+    let mut expecting: Vec<_> = expecting.collect();
+    expecting.retain(|(step, ask)| step.item().is_none() || meets_a_condition(draft, step, ask, reply));
+    if expecting.len() > 1 {
+        expecting.retain(|(step, ask)| meets_a_condition(draft, step, ask, reply));
+    }
+    let only = expecting.pop()?;
+    expecting.is_empty().then_some(only)
+}
+
+fn expected(ask: &Ask) -> impl Iterator<Item = &EventMatch> {
+    ask.done.iter().chain(&ask.refused).chain(&ask.retry)
 }
 
 fn mentions(ask: &Ask, reply: &Reply) -> bool {
-    let mut events = ask.done.iter().chain(&ask.refused).chain(&ask.retry);
-    events.any(|event| event.event == reply.event_type)
+    expected(ask).any(|event| event.event == reply.event_type)
+}
+
+fn meets_a_condition(draft: &Draft<'_>, step: &StepName, ask: &Ask, reply: &Reply) -> bool {
+    let mut wanted = expected(ask).filter(|event| event.event == reply.event_type);
+    wanted.any(|event| tells_the_item(step, event) && holds(draft, step, event, reply).unwrap_or(false))
 }
 
 fn about_us(draft: &Draft<'_>, key: Option<&Expression>, reply: &Reply) -> bool {
@@ -89,38 +101,51 @@ fn something_else(
 ) -> Meaning<'static> {
     let undone = saga.passed.iter().filter(|passed| passed.how == How::Done).map(|passed| &passed.step);
     let mut undone = undone.filter(|step| author.is_none_or(|author| *author == ((*step).clone(), Direction::Forward)));
-    if let Some(step) = undone.find(|step| takes_back(draft, saga, step, reply)) {
+    if let Some(step) = undone.find(|step| takes_back(draft, step, author.is_some(), reply)) {
         return Meaning::Undone { step: step.clone() };
     }
-    let waits = draft.definition.steps().iter().filter(|step| matches!(step.action, Action::Wait(_)));
+    let waits = draft.definition.steps().iter().filter(|step| step.action.wait().is_some());
     let mut waits =
         waits.map(|step| &step.name).filter(|step| !draft.has_passed(step) && !saga.early.contains_key(*step));
-    match waits.find(|step| is_awaited(draft, saga, step, reply)) {
+    match waits.find(|step| is_awaited(draft, step, reply)) {
         Some(step) => Meaning::Arrival { step: step.clone() },
         None => Meaning::Nothing,
     }
 }
 
-fn takes_back(draft: &Draft<'_>, saga: &Saga, step: &StepName, reply: &Reply) -> bool {
+/// Whether an event that names no command can be told to be about this item and no other.
+fn tells_the_item(step: &StepName, event: &EventMatch) -> bool {
+    let names = |when: &Expression| when.references().reads("item") || when.references().reads("index");
+    step.item().is_none() || event.when.as_ref().is_some_and(names)
+}
+
+fn takes_back(draft: &Draft<'_>, step: &StepName, is_named: bool, reply: &Reply) -> bool {
     let Some(command) = draft.command_of(step).filter(|command| command.ask.answers_on == reply.topic) else {
         return false;
     };
     let mut candidates = command.undone.iter().filter(|undone| undone.event.event == reply.event_type);
     candidates.any(|undone| {
-        let still = undone.until.as_ref().is_none_or(|until| !draft.has_passed(until));
+        let still = undone.until.as_ref().is_none_or(|until| !draft.has_passed(&beside(draft, step, until)));
         still
+            && (is_named || tells_the_item(step, &undone.event))
             && about_us(draft, command.ask.key.as_deref(), reply)
-            && holds(&undone.event, saga, reply).unwrap_or(false)
+            && holds(draft, step, &undone.event, reply).unwrap_or(false)
     })
 }
 
-fn is_awaited(draft: &Draft<'_>, saga: &Saga, step: &StepName, reply: &Reply) -> bool {
+/// The step of this name, for the same item if it is done for each.
+fn beside(draft: &Draft<'_>, step: &StepName, other: &StepName) -> StepName {
+    let of_each = draft.definition.step(other).is_some_and(|other| other.each.is_some());
+    step.item().filter(|_| of_each).map_or_else(|| other.clone(), |item| other.of_item(item))
+}
+
+fn is_awaited(draft: &Draft<'_>, step: &StepName, reply: &Reply) -> bool {
     match draft.wait_of(step).map(|wait| &wait.source) {
         Some(WaitSource::Event { topic, event, key }) => {
             *topic == reply.topic
                 && event.event == reply.event_type
                 && about_us(draft, key.as_deref(), reply)
-                && holds(event, saga, reply).unwrap_or(false)
+                && holds(draft, step, event, reply).unwrap_or(false)
         }
         Some(WaitSource::Signal(_)) | None => false,
     }
@@ -138,10 +163,9 @@ pub(super) enum Verdict {
 
 /// What `reply` says about the command under way.
 pub(super) fn verdict(draft: &Draft<'_>, open: &Open, ask: &Ask, reply: &Reply) -> Result<Verdict, EvaluationError> {
-    let Some(saga) = draft.state().saga() else { return Ok(Verdict::Nothing) };
     let any = |events: &[EventMatch]| {
         let mut wanted = events.iter().filter(|event| event.event == reply.event_type);
-        wanted.try_fold(false, |found, event| Ok(found || holds(event, saga, reply)?))
+        wanted.try_fold(false, |found, event| Ok(found || holds(draft, &open.step, event, reply)?))
     };
     if any(&ask.retry)? {
         return Ok(if is_of_this_try(open, reply) { Verdict::AskAgain } else { Verdict::Nothing });
@@ -158,6 +182,7 @@ fn is_of_this_try(open: &Open, reply: &Reply) -> bool {
     !already_heard && reply.answers_try.is_none_or(|answered| answered >= open.try_number)
 }
 
-fn holds(event: &EventMatch, saga: &Saga, reply: &Reply) -> Result<bool, EvaluationError> {
-    event.when.as_ref().map_or(Ok(true), |when| when.holds(&facts(saga, Some(&reply.data), None)))
+fn holds(draft: &Draft<'_>, step: &StepName, event: &EventMatch, reply: &Reply) -> Result<bool, EvaluationError> {
+    let (Some(when), Some(saga)) = (&event.when, draft.state().saga()) else { return Ok(true) };
+    when.holds(&facts(draft.definition, saga, step, Some(&reply.data), None))
 }

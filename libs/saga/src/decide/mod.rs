@@ -6,6 +6,7 @@
 mod ask;
 mod deadline;
 mod draft;
+mod flow;
 mod forward;
 mod matching;
 mod operator;

@@ -4,7 +4,7 @@
 
 use super::draft::Draft;
 use super::forward;
-use crate::definition::plan::{Action, WaitSource};
+use crate::definition::plan::WaitSource;
 use crate::event::Fact;
 use crate::ids::StepName;
 use crate::input::Signal;
@@ -24,9 +24,9 @@ pub(super) fn arrive(draft: &mut Draft<'_>, signal: &Signal) {
 }
 
 fn waiting_step(draft: &Draft<'_>, saga: &Saga, signal: &Signal) -> Option<StepName> {
-    let waits = draft.definition.steps().iter().filter(|step| match &step.action {
-        Action::Wait(wait) => matches!(&wait.source, WaitSource::Signal(name) if *name == signal.name),
-        Action::Command(_) | Action::Delay(_) | Action::Emit(_) => false,
+    let waits = draft.definition.steps().iter().filter(|step| {
+        let source = step.action.wait().map(|wait| &wait.source);
+        matches!(source, Some(WaitSource::Signal(name)) if *name == signal.name)
     });
     let mut free = waits.filter(|step| !draft.has_passed(&step.name) && !saga.early.contains_key(&step.name));
     free.next().map(|step| step.name.clone())

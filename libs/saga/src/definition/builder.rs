@@ -2,6 +2,7 @@
 //!
 //! Separate because it only fills in the written form: whatever it accepts is checked by the same validator as YAML.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -25,8 +26,14 @@ pub struct DefinitionBuilder {
 
 impl DefinitionBuilder {
     pub(super) fn new(name: &str, version: u32) -> Self {
-        let spec =
-            DefinitionSpec { saga: name.to_owned(), version, starts_on: Vec::new(), deadline: None, steps: Vec::new() };
+        let spec = DefinitionSpec {
+            saga: name.to_owned(),
+            version,
+            starts_on: Vec::new(),
+            deadline: None,
+            search: BTreeMap::new(),
+            steps: Vec::new(),
+        };
         Self { spec }
     }
 
@@ -41,6 +48,13 @@ impl DefinitionBuilder {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.spec.deadline = Some(Span(deadline));
+        self
+    }
+
+    /// What its sagas can be found by: an expression over `saga`, computed at the start.
+    #[must_use]
+    pub fn search(mut self, name: &str, expression: &str) -> Self {
+        self.spec.search.insert(name.to_owned(), expression.to_owned());
         self
     }
 

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::canonical::{canonical_json, sha256_hex};
-use super::plan::{self, Kept, Node, Step};
+use super::plan::{self, Action, Kept, Node, Step};
 use super::problem::{DefinitionError, Problem};
 use super::spec::RollbackSpec;
 use super::spec::{BranchSpec, DefinitionSpec, GroupRollback, StepSpec, TriggerSpec};
-use super::{BRANCHES_MAX, Definition, NESTING_MAX, STEPS_MAX};
+use super::{BRANCHES_MAX, Definition, NESTING_MAX, SEARCH_MAX, STEPS_MAX};
 use crate::expression::{Expression, Scope};
 use crate::ids::{START_STEP, StepName};
 
@@ -20,7 +20,8 @@ pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionErro
     let mut compiler = Compiler::new(&spec);
     compiler.heading();
     let triggers = compiler.triggers();
-    let flow = compiler.sequence(&spec.steps, "steps", 0);
+    let search = compiler.search();
+    let flow = compiler.sequence(&spec.steps, "steps", Place::TOP);
     compiler.untils();
     let Compiler { problems, mut steps, kept, .. } = compiler;
     if !problems.is_empty() {
@@ -35,7 +36,24 @@ pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionErro
     })?;
     let canonical = canonical_json(&value);
     let hash = sha256_hex(&canonical);
-    Ok(Definition { spec, canonical, hash, triggers, steps, by_name, flow })
+    Ok(Definition { spec, canonical, hash, triggers, search, steps, by_name, flow })
+}
+
+/// Where in the flow something stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// How many groups, choices and lists are around it.
+    pub(super) depth: usize,
+    /// What is around it that runs beside other things, in words.
+    pub(super) beside: Option<&'static str>,
+}
+
+impl Place {
+    const TOP: Self = Self { depth: 0, beside: None };
+
+    pub(super) fn inside(self, beside: Option<&'static str>) -> Self {
+        Self { depth: self.depth + 1, beside: self.beside.or(beside) }
+    }
 }
 
 /// What is known while walking a definition from top to bottom.
@@ -46,10 +64,21 @@ pub(super) struct Compiler<'s> {
     pub(super) kept: BTreeMap<String, Kept>,
     /// Identifiers of the steps certainly passed before the current one.
     pub(super) before: BTreeSet<String>,
+    /// Those among them that were done for each item of a list that is behind.
+    pub(super) lists: BTreeSet<String>,
+    /// The `for_each` being compiled.
+    pub(super) each: Option<StepName>,
     pub(super) pivot_passed: bool,
     pub(super) default_key: Option<Arc<Expression>>,
     /// `until` names, checked once all steps are known.
-    pub(super) untils: Vec<(String, String)>,
+    pub(super) untils: Vec<Until>,
+}
+
+/// An `until`, where it stands, and the `for_each` around it.
+pub(super) struct Until {
+    pub(super) path: String,
+    pub(super) name: String,
+    pub(super) each: Option<StepName>,
 }
 
 impl<'s> Compiler<'s> {
@@ -61,6 +90,8 @@ impl<'s> Compiler<'s> {
             steps: Vec::new(),
             kept: BTreeMap::new(),
             before: BTreeSet::new(),
+            lists: BTreeSet::new(),
+            each: None,
             pivot_passed: false,
             default_key: first_key.map(Arc::new),
             untils: Vec::new(),
@@ -117,35 +148,57 @@ impl<'s> Compiler<'s> {
         })
     }
 
-    /// Compiles steps that run one after the other.
-    pub(super) fn sequence(&mut self, steps: &[StepSpec], path: &str, depth: usize) -> Vec<Node> {
-        let steps = steps.iter().enumerate();
-        steps.filter_map(|(index, step)| self.node(step, &format!("{path}[{index}]"), depth)).collect()
+    fn search(&mut self) -> BTreeMap<String, Expression> {
+        if self.spec.search.len() > SEARCH_MAX {
+            self.problem("search", format!("a saga is found by {SEARCH_MAX} attributes at most"));
+        }
+        let mut compiled = BTreeMap::new();
+        for (name, source) in &self.spec.search {
+            let path = format!("search.{name}");
+            if !is_name(name) {
+                self.problem(path.as_str(), format!("`{name}` is no name: use small letters, digits and dashes"));
+            }
+            if let Some(expression) = self.expression(source, &path, &self.forward_scope()) {
+                compiled.insert(name.clone(), expression);
+            }
+        }
+        compiled
     }
 
-    fn node(&mut self, step: &StepSpec, path: &str, depth: usize) -> Option<Node> {
-        match &step.parallel {
-            Some(branches) => self.group(step, branches, path, depth),
-            None => self.single(step, path, depth),
+    /// Compiles steps that run one after the other.
+    pub(super) fn sequence(&mut self, steps: &[StepSpec], path: &str, place: Place) -> Vec<Node> {
+        let steps = steps.iter().enumerate();
+        steps.filter_map(|(index, step)| self.node(step, &format!("{path}[{index}]"), place)).collect()
+    }
+
+    fn node(&mut self, step: &StepSpec, path: &str, place: Place) -> Option<Node> {
+        if let Some(branches) = &step.parallel {
+            return self.group(step, branches, path, place);
+        }
+        if let Some(branches) = &step.choice {
+            return self.choice(step, branches, path, place);
+        }
+        match &step.for_each {
+            Some(each) => self.for_each(step, each, path, place),
+            None => self.single(step, path, place),
         }
     }
 
-    fn single(&mut self, spec: &StepSpec, path: &str, depth: usize) -> Option<Node> {
+    fn single(&mut self, spec: &StepSpec, path: &str, place: Place) -> Option<Node> {
         let name = self.step_name(spec, path);
-        let step = self.step(spec, path, depth > 0);
+        let step = self.step(spec, path, place);
         let (name, step) = (name?, step?);
         self.before.insert(name.identifier());
         self.steps.push(Step { name, ..step });
         Some(Node::Step(self.steps.len() - 1))
     }
 
-    fn group(&mut self, spec: &StepSpec, branches: &[BranchSpec], path: &str, depth: usize) -> Option<Node> {
+    fn group(&mut self, spec: &StepSpec, branches: &[BranchSpec], path: &str, place: Place) -> Option<Node> {
         self.only_these_fields(spec, path, "parallel group", &["name", "parallel", "roll_back"]);
         if branches.len() < 2 || branches.len() > BRANCHES_MAX {
             self.problem(format!("{path}.parallel"), format!("a group has 2 to {BRANCHES_MAX} branches"));
         }
-        if depth >= NESTING_MAX {
-            self.problem(format!("{path}.parallel"), format!("groups may be nested {NESTING_MAX} deep"));
+        if !self.not_too_deep(place, &format!("{path}.parallel")) {
             return None;
         }
         let outside = self.before.clone();
@@ -158,14 +211,21 @@ impl<'s> Compiler<'s> {
             }
             // Branches run beside each other: none may use what another one finds out.
             self.before.clone_from(&outside);
-            compiled.push(self.sequence(&branch.0, &path, depth + 1));
+            compiled.push(self.sequence(&branch.0, &path, place.inside(Some("a parallel group"))));
             inside.extend(std::mem::take(&mut self.before));
         }
         self.before = inside;
         Some(Node::Group { branches: compiled, together: spec.roll_back == Some(GroupRollback::Together) })
     }
 
-    fn step_name(&mut self, spec: &StepSpec, path: &str) -> Option<StepName> {
+    pub(super) fn not_too_deep(&mut self, place: Place, path: &str) -> bool {
+        if place.depth >= NESTING_MAX {
+            self.problem(path, format!("groups may be nested {NESTING_MAX} deep"));
+        }
+        place.depth < NESTING_MAX
+    }
+
+    pub(super) fn step_name(&mut self, spec: &StepSpec, path: &str) -> Option<StepName> {
         let Some(name) = &spec.name else {
             self.problem(path, "a step needs a `name`");
             return None;
@@ -191,11 +251,19 @@ impl<'s> Compiler<'s> {
     }
 
     fn untils(&mut self) {
-        let known: Vec<String> = self.steps.iter().map(|step| step.name.to_string()).collect();
-        for (path, name) in std::mem::take(&mut self.untils) {
-            if !known.contains(&name) {
-                let problem = Problem::new(path, format!("no step is called `{name}`"));
-                self.problems.push(problem.word(name, known.clone()));
+        for Until { path, name, each } in std::mem::take(&mut self.untils) {
+            let done = |step: &&Step| !matches!(step.action, Action::Choice(_) | Action::ForEach(_));
+            let known: Vec<&Step> = self.steps.iter().filter(done).collect();
+            match known.iter().find(|step| step.name == *name) {
+                None => {
+                    let known = known.iter().map(|step| step.name.to_string()).collect();
+                    let problem = Problem::new(path, format!("no step is called `{name}`"));
+                    self.problems.push(problem.word(name, known));
+                }
+                Some(step) if step.each.is_some() && step.each != each => {
+                    self.problem(path, format!("`{name}` is done for each item of a list: say a step outside of it"));
+                }
+                Some(_) => {}
             }
         }
     }

@@ -15,7 +15,13 @@ use crate::expression::{Expression, References, Scope, Template};
 impl Compiler<'_> {
     /// What a step's payload and condition may use.
     pub(super) fn forward_scope(&self) -> Scope {
-        Scope { saga: true, steps: self.before.clone(), ..Scope::default() }
+        Scope {
+            saga: true,
+            steps: self.before.clone(),
+            lists: self.lists.clone(),
+            item: self.each.is_some(),
+            ..Scope::default()
+        }
     }
 
     pub(super) fn expression(&mut self, source: &str, path: &str, scope: &Scope) -> Option<Expression> {

@@ -2,7 +2,7 @@
 //!
 //! Separate because the kinds of steps will grow, and each brings its own rules.
 
-use super::compile::Compiler;
+use super::compile::{Compiler, Place, Until};
 use super::plan::{Action, Command, Emit, EventMatch, Kept, Rollback, Step, Undone, Wait, WaitSource};
 use super::problem::Problem;
 use super::spec::{EmitSpec, EventSpec, OnTimeout, RollbackSpec, StepSpec, WaitSpec};
@@ -29,23 +29,23 @@ const COMMAND_FIELDS: [&str; 17] = [
     "parallel",
 ];
 
-const NOT_YET: [&str; 3] = ["choice", "for_each", "sub_saga"];
+const NOT_YET: [&str; 1] = ["sub_saga"];
 
 impl Compiler<'_> {
     /// A step, still without its name's check.
-    pub(super) fn step(&mut self, spec: &StepSpec, path: &str, in_group: bool) -> Option<Step> {
+    pub(super) fn step(&mut self, spec: &StepSpec, path: &str, place: Place) -> Option<Step> {
         let fields = fields_of(spec);
         if let Some(kind) = NOT_YET.iter().find(|kind| fields.contains(kind)) {
             self.problem(format!("{path}.{kind}"), format!("`{kind}` steps are not supported by this version"));
             return None;
         }
         let when = self.optional_expression(spec.when.as_deref(), &format!("{path}.when"), &self.forward_scope());
-        let action = self.action(spec, path, in_group)?;
+        let action = self.action(spec, path, place)?;
         let name = StepName::from(spec.name.as_deref().unwrap_or_default());
-        Some(Step { name, when, action, kept: Kept::Nothing })
+        Some(Step { name, when, action, kept: Kept::Nothing, each: self.each.clone() })
     }
 
-    fn action(&mut self, spec: &StepSpec, path: &str, in_group: bool) -> Option<Action> {
+    fn action(&mut self, spec: &StepSpec, path: &str, place: Place) -> Option<Action> {
         if let Some(delay) = spec.delay {
             self.only_these_fields(spec, path, "delay", &["name", "when", "delay"]);
             return Some(Action::Delay(delay.0));
@@ -59,10 +59,10 @@ impl Compiler<'_> {
             return self.emit(emit, &format!("{path}.emit")).map(Box::new).map(Action::Emit);
         }
         self.only_these_fields(spec, path, "command", &COMMAND_FIELDS);
-        self.command(spec, path, in_group).map(Box::new).map(Action::Command)
+        self.command(spec, path, place).map(Box::new).map(Action::Command)
     }
 
-    fn command(&mut self, spec: &StepSpec, path: &str, in_group: bool) -> Option<Command> {
+    fn command(&mut self, spec: &StepSpec, path: &str, place: Place) -> Option<Command> {
         let own = spec.name.as_deref().map(|name| StepName::from(name).identifier());
         let scope = Scope { own, ..self.forward_scope() };
         let ask = self.forward(spec, path);
@@ -79,7 +79,7 @@ impl Compiler<'_> {
             }
             Some(RollbackSpec::Nothing) => Some(Rollback::Nothing),
             Some(RollbackSpec::Pivot) => {
-                self.pivot(in_group, &rollback_path);
+                self.pivot(place, &rollback_path);
                 Some(Rollback::Pivot)
             }
             Some(RollbackSpec::Compensate(_)) if self.pivot_passed => {
@@ -94,9 +94,9 @@ impl Compiler<'_> {
         Some(Command { ask: ask?, undone, rollback: rollback? })
     }
 
-    fn pivot(&mut self, in_group: bool, path: &str) {
-        if in_group {
-            self.problem(path, "a pivot cannot stand inside a parallel group");
+    fn pivot(&mut self, place: Place, path: &str) {
+        if let Some(group) = place.beside {
+            self.problem(path, format!("a pivot cannot stand inside {group}"));
         }
         if self.pivot_passed {
             self.problem(path, "a saga has one pivot: after it everything only goes forward");
@@ -106,13 +106,21 @@ impl Compiler<'_> {
 
     fn undone(&mut self, spec: &EventSpec, path: &str) -> Undone {
         if let Some(until) = &spec.until {
-            self.untils.push((format!("{path}.until"), until.clone()));
+            let (path, name) = (format!("{path}.until"), until.clone());
+            self.untils.push(Until { path, name, each: self.each.clone() });
         }
         let event = self.event(spec, path, &self.forward_scope());
         Undone { event, until: spec.until.as_deref().map(StepName::from) }
     }
 
     fn wait(&mut self, spec: &WaitSpec, path: &str) -> Option<Wait> {
+        if self.each.is_some() {
+            self.problem(
+                path,
+                "what comes could not say which item it is for: start a sub-saga for each, and wait there",
+            );
+            return None;
+        }
         let source = match (&spec.signal, &spec.event, &spec.topic) {
             (Some(signal), None, None) => {
                 self.not_empty(signal, &format!("{path}.signal"));
@@ -188,6 +196,7 @@ fn fields_of(spec: &StepSpec) -> Vec<&'static str> {
         ("parallel", spec.parallel.is_some()),
         ("roll_back", spec.roll_back.is_some()),
         ("choice", spec.choice.is_some()),
+        ("otherwise", spec.otherwise.is_some()),
         ("for_each", spec.for_each.is_some()),
         ("sub_saga", spec.sub_saga.is_some()),
     ];

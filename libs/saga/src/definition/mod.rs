@@ -6,9 +6,10 @@ mod builder;
 mod canonical;
 mod compile;
 mod compile_ask;
+mod compile_flow;
 mod compile_scope;
 mod compile_step;
-mod order;
+pub(crate) mod order;
 pub(crate) mod plan;
 mod problem;
 mod routing;
@@ -27,8 +28,12 @@ pub use routing::{ExpectedAnswers, StartError, StartMatch};
 pub use spec::DefinitionSpec;
 pub use step_builder::StepBuilder;
 
+use serde_json::Value;
+
+use crate::expression::{Expression, Facts, SagaFacts};
 use crate::ids::{START_STEP, SagaId, StepName};
-use plan::{Action, Ask, Node, Rollback, Step};
+use crate::state::Saga;
+use plan::{Ask, ForEach, Node, Rollback, Step};
 
 /// Most steps a definition may have.
 pub const STEPS_MAX: usize = 100;
@@ -36,7 +41,13 @@ pub const STEPS_MAX: usize = 100;
 pub const DATA_BYTES_MAX: usize = 64 * 1024;
 /// Most branches of one parallel group.
 pub const BRANCHES_MAX: usize = 32;
-/// How deep parallel groups may be nested.
+/// Most items a list may have that something is done for each of.
+pub const ITEMS_MAX: u32 = 1_000;
+/// Most attributes that a definition's sagas may be found by.
+pub const SEARCH_MAX: usize = 16;
+/// Longest value of such an attribute, bytes.
+pub const SEARCH_VALUE_BYTES_MAX: usize = 200;
+/// How deep groups, choices and lists may be nested.
 pub const NESTING_MAX: usize = 4;
 
 /// A checked definition. Share it in an `Arc`.
@@ -45,6 +56,7 @@ pub struct Definition {
     canonical: String,
     hash: String,
     triggers: Vec<plan::Trigger>,
+    search: BTreeMap<String, Expression>,
     steps: Vec<Step>,
     by_name: BTreeMap<StepName, usize>,
     flow: Vec<Node>,
@@ -107,13 +119,28 @@ impl Definition {
 
     /// Names of the steps that ask a participant.
     pub fn command_step_names(&self) -> impl Iterator<Item = &StepName> {
-        let commands = self.steps.iter().filter(|step| matches!(step.action, Action::Command(_)));
-        commands.map(|step| &step.name)
+        self.steps.iter().filter(|step| step.action.command().is_some()).map(|step| &step.name)
     }
 
     /// The id of the saga with `key`.
     pub fn saga_id(&self, key: &str) -> SagaId {
         SagaId::derive(self.name(), key)
+    }
+
+    /// What a saga that has just started can be found by: names and values. What cannot be computed is left out, and so
+    /// is a value that is neither text, number nor truth, or is longer than [`SEARCH_VALUE_BYTES_MAX`].
+    pub fn search_attributes(&self, saga: &Saga) -> BTreeMap<String, String> {
+        let facts = SagaFacts { id: saga.id, key: &saga.key, data: &saga.data, results: &saga.results, reason: None };
+        let facts = Facts { saga: Some(facts), ..Facts::default() };
+        let found = self.search.iter().filter_map(|(name, expression)| {
+            let value = match expression.evaluate(&facts).ok()? {
+                Value::String(text) => text,
+                scalar @ (Value::Number(_) | Value::Bool(_)) => scalar.to_string(),
+                Value::Null | Value::Array(_) | Value::Object(_) => return None,
+            };
+            (value.len() <= SEARCH_VALUE_BYTES_MAX).then(|| (name.clone(), value))
+        });
+        found.collect()
     }
 
     /// Time from the start after which a saga is rolled back.
@@ -122,7 +149,7 @@ impl Definition {
     }
 
     pub(crate) fn step(&self, name: &StepName) -> Option<&Step> {
-        self.by_name.get(name).map(|index| &self.steps[*index])
+        self.by_name.get(name.base()).map(|index| &self.steps[*index])
     }
 
     pub(crate) fn steps(&self) -> &[Step] {
@@ -131,10 +158,7 @@ impl Definition {
 
     /// The forward command of a step, if it is a command step.
     pub(crate) fn forward(&self, name: &StepName) -> Option<&Ask> {
-        match &self.step(name)?.action {
-            Action::Command(command) => Some(&command.ask),
-            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) => None,
-        }
+        Some(&self.step(name)?.action.command()?.ask)
     }
 
     /// The compensation of a step; for step 0, that of the trigger which started the saga.
@@ -144,18 +168,17 @@ impl Definition {
             let found = self.triggers.iter().find(|t| t.topic == trigger.topic && t.event == trigger.event_type);
             return found?.compensation.as_ref();
         }
-        match &self.step(name)?.action {
-            Action::Command(command) => match &command.rollback {
-                Rollback::Compensate(ask) => Some(ask),
-                Rollback::Nothing | Rollback::Pivot => None,
-            },
-            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) => None,
-        }
+        self.step(name)?.action.command()?.rollback.ask()
+    }
+
+    /// The list that a step is done for each item of.
+    pub(crate) fn each_of(&self, step: &Step) -> Option<&ForEach> {
+        self.step(step.each.as_ref()?)?.action.for_each()
     }
 
     pub(crate) fn is_pivot(&self, name: &StepName) -> bool {
-        let action = self.step(name).map(|step| &step.action);
-        matches!(action, Some(Action::Command(command)) if matches!(command.rollback, Rollback::Pivot))
+        let command = self.step(name).and_then(|step| step.action.command());
+        command.is_some_and(|command| matches!(command.rollback, Rollback::Pivot))
     }
 }
 

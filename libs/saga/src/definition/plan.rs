@@ -26,6 +26,8 @@ pub(crate) struct Step {
     pub(crate) when: Option<Expression>,
     pub(crate) action: Action,
     pub(crate) kept: Kept,
+    /// The `for_each` it belongs to: it is then done once for each item.
+    pub(crate) each: Option<StepName>,
 }
 
 /// What a step does.
@@ -35,6 +37,47 @@ pub(crate) enum Action {
     Delay(Duration),
     Wait(Box<Wait>),
     Emit(Box<Emit>),
+    Choice(Box<Choice>),
+    ForEach(Box<ForEach>),
+}
+
+impl Action {
+    pub(crate) const fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Command(command) => Some(command),
+            Self::Delay(_) | Self::Wait(_) | Self::Emit(_) | Self::Choice(_) | Self::ForEach(_) => None,
+        }
+    }
+
+    pub(crate) const fn wait(&self) -> Option<&Wait> {
+        match self {
+            Self::Wait(wait) => Some(wait),
+            Self::Command(_) | Self::Delay(_) | Self::Emit(_) | Self::Choice(_) | Self::ForEach(_) => None,
+        }
+    }
+
+    pub(crate) const fn emit(&self) -> Option<&Emit> {
+        match self {
+            Self::Emit(emit) => Some(emit),
+            Self::Command(_) | Self::Delay(_) | Self::Wait(_) | Self::Choice(_) | Self::ForEach(_) => None,
+        }
+    }
+
+    pub(crate) const fn for_each(&self) -> Option<&ForEach> {
+        match self {
+            Self::ForEach(each) => Some(each),
+            Self::Command(_) | Self::Delay(_) | Self::Wait(_) | Self::Emit(_) | Self::Choice(_) => None,
+        }
+    }
+}
+
+impl Rollback {
+    pub(crate) const fn ask(&self) -> Option<&Ask> {
+        match self {
+            Self::Compensate(ask) => Some(ask),
+            Self::Nothing | Self::Pivot => None,
+        }
+    }
 }
 
 /// How much of a step's result later steps use, and so is kept.
@@ -144,9 +187,40 @@ pub(crate) struct Emit {
     pub(crate) payload: Template,
 }
 
-/// A place in the flow: a step, by its index, or a group of branches.
+/// A step that decides which branch is taken; its node has the branches.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) conditions: Vec<Expression>,
+    pub(crate) otherwise_roll_back: bool,
+}
+
+/// A step that says for which items its steps are done; its node has the steps.
+#[derive(Debug)]
+pub(crate) struct ForEach {
+    pub(crate) list: Expression,
+    pub(crate) at_once: usize,
+    pub(crate) items_max: usize,
+    /// Identifiers of the steps that are done for each item.
+    pub(crate) inside: BTreeSet<String>,
+}
+
+/// A place in the flow. Steps are named by their index.
 #[derive(Debug)]
 pub(crate) enum Node {
     Step(usize),
-    Group { branches: Vec<Vec<Node>>, together: bool },
+    Group {
+        branches: Vec<Vec<Node>>,
+        together: bool,
+    },
+    /// One branch for each condition, and what is done when none holds.
+    Choice {
+        step: usize,
+        branches: Vec<Vec<Node>>,
+        otherwise: Vec<Node>,
+    },
+    ForEach {
+        step: usize,
+        body: Vec<Node>,
+        together: bool,
+    },
 }

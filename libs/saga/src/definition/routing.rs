@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::plan::{Action, Ask, EventMatch, Rollback, WaitSource};
+use super::plan::{Ask, EventMatch, WaitSource};
 use super::{Definition, StartedBy};
 use crate::expression::{EvaluationError, Expression, Facts};
 use crate::ids::{Direction, StepName};
+use crate::state::Saga;
 
 /// A saga that an event starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,10 +58,9 @@ impl Definition {
             Direction::Forward => self.forward(step),
             Direction::Compensate => self.compensation(step, started_by.as_ref()),
         }?;
-        let undone = match self.step(step).map(|step| &step.action) {
-            Some(Action::Command(command)) => command.undone.iter().map(|undone| undone.event.event.clone()).collect(),
-            _ => Vec::new(),
-        };
+        let command = self.step(step).and_then(|step| step.action.command());
+        let undone = command.map(|command| command.undone.as_slice()).unwrap_or_default();
+        let undone = undone.iter().map(|undone| undone.event.event.clone()).collect();
         let names = |events: &[EventMatch]| events.iter().map(|event| event.event.clone()).collect();
         Some(ExpectedAnswers {
             topic: ask.answers_on.clone(),
@@ -71,25 +71,35 @@ impl Definition {
         })
     }
 
+    /// Names of everything that a command of this saga may be about: step 0, and steps under the names of the items they
+    /// are done for.
+    pub fn commands_of(&self, saga: &Saga) -> Vec<StepName> {
+        let mut names = vec![StepName::start()];
+        for step in self.steps.iter().filter(|step| step.action.command().is_some()) {
+            match &step.each {
+                None => names.push(step.name.clone()),
+                Some(each) => {
+                    let items = saga.items.get(each).map_or(0, Vec::len);
+                    names.extend((0..).take(items).map(|item| step.name.of_item(item)));
+                }
+            }
+        }
+        names
+    }
+
     /// Steps that wait for a signal, with its name.
     pub fn awaited_signals(&self) -> impl Iterator<Item = (&StepName, &str)> {
-        self.steps.iter().filter_map(|step| match &step.action {
-            Action::Wait(wait) => match &wait.source {
-                WaitSource::Signal(signal) => Some((&step.name, signal.as_str())),
-                WaitSource::Event { .. } => None,
-            },
-            Action::Command(_) | Action::Delay(_) | Action::Emit(_) => None,
+        self.steps.iter().filter_map(|step| match &step.action.wait()?.source {
+            WaitSource::Signal(signal) => Some((&step.name, signal.as_str())),
+            WaitSource::Event { .. } => None,
         })
     }
 
     /// Steps that wait for an event, with its topic and type.
     pub fn awaited_events(&self) -> impl Iterator<Item = (&StepName, &str, &str)> {
-        self.steps.iter().filter_map(|step| match &step.action {
-            Action::Wait(wait) => match &wait.source {
-                WaitSource::Event { topic, event, .. } => Some((&step.name, topic.as_str(), event.event.as_str())),
-                WaitSource::Signal(_) => None,
-            },
-            Action::Command(_) | Action::Delay(_) | Action::Emit(_) => None,
+        self.steps.iter().filter_map(|step| match &step.action.wait()?.source {
+            WaitSource::Event { topic, event, .. } => Some((&step.name, topic.as_str(), event.event.as_str())),
+            WaitSource::Signal(_) => None,
         })
     }
 
@@ -157,10 +167,7 @@ impl Definition {
 
     /// Topics this definition publishes events to.
     pub fn emit_topics(&self) -> BTreeSet<&str> {
-        let emits = self.steps.iter().filter_map(|step| match &step.action {
-            Action::Emit(emit) => Some(emit.topic.as_str()),
-            Action::Command(_) | Action::Delay(_) | Action::Wait(_) => None,
-        });
+        let emits = self.steps.iter().filter_map(|step| step.action.emit()).map(|emit| emit.topic.as_str());
         emits.collect()
     }
 
@@ -174,16 +181,8 @@ impl Definition {
 
     fn asks(&self) -> impl Iterator<Item = &Ask> {
         let starts = self.triggers.iter().filter_map(|trigger| trigger.compensation.as_ref());
-        let steps = self.steps.iter().flat_map(|step| match &step.action {
-            Action::Command(command) => {
-                let compensation = match &command.rollback {
-                    Rollback::Compensate(ask) => Some(&**ask),
-                    Rollback::Nothing | Rollback::Pivot => None,
-                };
-                vec![Some(&command.ask), compensation]
-            }
-            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) => Vec::new(),
-        });
+        let commands = self.steps.iter().filter_map(|step| step.action.command());
+        let steps = commands.flat_map(|command| [Some(&command.ask), command.rollback.ask()]);
         starts.chain(steps.flatten())
     }
 
@@ -193,20 +192,18 @@ impl Definition {
             let events = events.map(|event| event.event.as_str()).collect();
             Reader { topic: &ask.answers_on, events, key: ask.key.as_deref() }
         });
-        let others = self.steps.iter().filter_map(|step| match &step.action {
-            Action::Command(command) => {
-                let events = command.undone.iter().map(|undone| undone.event.event.as_str()).collect();
-                Some(Reader { topic: &command.ask.answers_on, events, key: command.ask.key.as_deref() })
-            }
-            Action::Wait(wait) => match &wait.source {
-                WaitSource::Event { topic, event, key } => {
-                    Some(Reader { topic, events: vec![event.event.as_str()], key: key.as_deref() })
-                }
-                WaitSource::Signal(_) => None,
-            },
-            Action::Delay(_) | Action::Emit(_) => None,
+        let commands = self.steps.iter().filter_map(|step| step.action.command());
+        let undone = commands.map(|command| {
+            let events = command.undone.iter().map(|undone| undone.event.event.as_str()).collect();
+            Reader { topic: &command.ask.answers_on, events, key: command.ask.key.as_deref() }
         });
-        answers.chain(others)
+        let waits = self.steps.iter().filter_map(|step| match &step.action.wait()?.source {
+            WaitSource::Event { topic, event, key } => {
+                Some(Reader { topic, events: vec![event.event.as_str()], key: key.as_deref() })
+            }
+            WaitSource::Signal(_) => None,
+        });
+        answers.chain(undone).chain(waits)
     }
 }
 

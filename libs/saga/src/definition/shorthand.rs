@@ -10,7 +10,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserial
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::spec::{BranchSpec, CompensationSpec, EventSpec, RollbackSpec};
+use super::spec::{BranchSpec, CompensationSpec, EventSpec, OtherwiseSpec, RollbackSpec, StepSpec};
 
 /// Reads a list, or a single item as a list of one.
 pub(super) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
@@ -82,6 +82,50 @@ impl<'de> Deserialize<'de> for EventSpec {
         }
 
         deserializer.deserialize_any(EventVisitor)
+    }
+}
+
+impl Serialize for OtherwiseSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Nothing => serializer.serialize_str("nothing"),
+            Self::RollBack => serializer.serialize_str("roll_back"),
+            Self::Do(steps) => steps.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OtherwiseSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OtherwiseVisitor;
+
+        impl<'de> Visitor<'de> for OtherwiseVisitor {
+            type Value = OtherwiseSpec;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`nothing`, `roll_back`, or a step or a list of steps")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<OtherwiseSpec, E> {
+                match word {
+                    "nothing" => Ok(OtherwiseSpec::Nothing),
+                    "roll_back" => Ok(OtherwiseSpec::RollBack),
+                    other => Err(E::unknown_variant(other, &["nothing", "roll_back"])),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OtherwiseSpec, A::Error> {
+                let step = StepSpec::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(OtherwiseSpec::Do(BranchSpec(vec![step])))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<OtherwiseSpec, A::Error> {
+                let steps = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
+                Ok(OtherwiseSpec::Do(BranchSpec(steps)))
+            }
+        }
+
+        deserializer.deserialize_any(OtherwiseVisitor)
     }
 }
 

@@ -3,6 +3,8 @@
 //! Separate because YAML documents and the Rust builder both end here, so that one validator serves both and equal
 //! texts give equal definitions. Shorthand (`done_on: OrderConfirmed`) is accepted when reading and never written.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +25,9 @@ pub struct DefinitionSpec {
     /// Time from the start after which the saga is rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,
+    /// What its sagas can be found by: names, and expressions over `saga`, computed at the start.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub search: BTreeMap<String, String>,
     /// What it does, in order.
     pub steps: Vec<StepSpec>,
 }
@@ -109,15 +114,18 @@ pub struct StepSpec {
     /// Parallel group: its branches, each a step or a list of steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel: Option<Vec<BranchSpec>>,
-    /// Parallel group: whether branches are compensated `together` or `one_by_one` (when absent).
+    /// Parallel group, for each: whether they are compensated `together` or `one_by_one` (when absent).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roll_back: Option<GroupRollback>,
-    /// Reserved: a choice between branches.
+    /// Choice: its branches; the first whose condition holds is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub choice: Option<Value>,
-    /// Reserved: a step for each item of a list.
+    pub choice: Option<Vec<ChoiceSpec>>,
+    /// Choice: what happens when no condition holds. Mandatory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub for_each: Option<Value>,
+    pub otherwise: Option<OtherwiseSpec>,
+    /// For each: the list, and what is done for each of its items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEachSpec>,
     /// Reserved: another definition, run as a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_saga: Option<Value>,
@@ -128,13 +136,53 @@ pub struct StepSpec {
 #[serde(transparent)]
 pub struct BranchSpec(pub Vec<StepSpec>);
 
-/// How the branches of a parallel group are compensated.
+/// One branch of a choice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChoiceSpec {
+    /// It is taken if this holds and no branch before it was.
+    pub when: String,
+    /// What it does: a step or a list of steps.
+    #[serde(rename = "do")]
+    pub steps: BranchSpec,
+}
+
+/// What happens when none of a choice's conditions holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OtherwiseSpec {
+    /// The saga goes on.
+    Nothing,
+    /// It is rolled back.
+    RollBack,
+    /// It does this.
+    Do(BranchSpec),
+}
+
+/// A list, and what is done for each of its items.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForEachSpec {
+    /// An expression that gives the list.
+    #[serde(rename = "in")]
+    pub list: String,
+    /// How many items are under way at once; 10 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u32>,
+    /// How many items the list may have; 100 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_max: Option<u32>,
+    /// What is done for each: a step or a list of steps.
+    #[serde(rename = "do")]
+    pub steps: BranchSpec,
+}
+
+/// How the branches of a parallel group, or the items of a list, are compensated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupRollback {
     /// In reverse order of completion, one after the other.
     OneByOne,
-    /// All branches at once, each in its own reverse order.
+    /// All at once, each in its own reverse order; of a list, as many as are done at once.
     Together,
 }
 

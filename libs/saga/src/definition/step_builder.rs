@@ -5,8 +5,15 @@
 use std::time::Duration;
 
 use super::builder::{Compensation, ExpectedEvent, payload};
-use super::spec::{BackoffSpec, BranchSpec, EmitSpec, GroupRollback, OnTimeout, RollbackSpec, StepSpec, WaitSpec};
+use super::spec::{
+    BackoffSpec, BranchSpec, ChoiceSpec, EmitSpec, ForEachSpec, GroupRollback, OnTimeout, OtherwiseSpec, RollbackSpec,
+    StepSpec, WaitSpec,
+};
 use crate::time::Span;
+
+fn branch(steps: impl IntoIterator<Item = StepBuilder>) -> BranchSpec {
+    BranchSpec(steps.into_iter().map(|step| step.spec).collect())
+}
 
 /// One step, or one group of steps.
 #[derive(Clone, Debug, Default)]
@@ -70,12 +77,73 @@ impl StepBuilder {
 
     /// A group whose branches run beside each other; all must be done.
     pub fn parallel<B: IntoIterator<Item = Self>>(branches: impl IntoIterator<Item = B>) -> Self {
-        let branch = |steps: B| BranchSpec(steps.into_iter().map(|step| step.spec).collect());
         let parallel = Some(branches.into_iter().map(branch).collect());
         Self { spec: StepSpec { parallel, ..StepSpec::default() } }
     }
 
-    /// Group: compensate the branches beside each other instead of one by one.
+    /// A choice between branches; say what happens `otherwise`.
+    pub fn choice(name: &str) -> Self {
+        let mut step = Self::named(name);
+        step.spec.choice = Some(Vec::new());
+        step
+    }
+
+    /// Choice: does these steps if the condition holds and no branch before was taken.
+    #[must_use]
+    pub fn branch(mut self, condition: &str, steps: impl IntoIterator<Item = Self>) -> Self {
+        let branch = ChoiceSpec { when: condition.to_owned(), steps: branch(steps) };
+        self.spec.choice.get_or_insert_default().push(branch);
+        self
+    }
+
+    /// Choice: does these steps when no condition holds.
+    #[must_use]
+    pub fn otherwise(mut self, steps: impl IntoIterator<Item = Self>) -> Self {
+        self.spec.otherwise = Some(OtherwiseSpec::Do(branch(steps)));
+        self
+    }
+
+    /// Choice: goes on when no condition holds.
+    #[must_use]
+    pub fn otherwise_nothing(mut self) -> Self {
+        self.spec.otherwise = Some(OtherwiseSpec::Nothing);
+        self
+    }
+
+    /// Choice: rolls back when no condition holds.
+    #[must_use]
+    pub fn otherwise_roll_back(mut self) -> Self {
+        self.spec.otherwise = Some(OtherwiseSpec::RollBack);
+        self
+    }
+
+    /// Does these steps for each item of a list, which the expression gives.
+    pub fn for_each(name: &str, list: &str, steps: impl IntoIterator<Item = Self>) -> Self {
+        let mut step = Self::named(name);
+        let (list, steps) = (list.to_owned(), branch(steps));
+        step.spec.for_each = Some(ForEachSpec { list, at_once: None, items_max: None, steps });
+        step
+    }
+
+    /// For each: how many items are under way at once.
+    #[must_use]
+    pub fn at_once(mut self, items: u32) -> Self {
+        if let Some(each) = &mut self.spec.for_each {
+            each.at_once = Some(items);
+        }
+        self
+    }
+
+    /// For each: how many items the list may have.
+    #[must_use]
+    pub fn items_max(mut self, items: u32) -> Self {
+        if let Some(each) = &mut self.spec.for_each {
+            each.items_max = Some(items);
+        }
+        self
+    }
+
+    /// Group, for each: compensate beside each other instead of one by one.
     #[must_use]
     pub fn roll_back_together(mut self) -> Self {
         self.spec.roll_back = Some(GroupRollback::Together);

@@ -96,6 +96,22 @@ pub enum Fact {
         /// The person; absent when the condition did not hold.
         by: Option<By>,
     },
+    /// A choice was made.
+    ChoiceMade {
+        /// The step that chooses.
+        step: StepName,
+        /// The branch taken, from 0; absent when no condition held.
+        branch: Option<u32>,
+    },
+    /// A list's items are known; steps are done for each of them.
+    FanOutStarted {
+        /// The step that says so.
+        step: StepName,
+        /// The items.
+        items: Vec<Value>,
+        /// Identifiers of the steps whose results are collected.
+        collected: Vec<String>,
+    },
     /// A delay began.
     DelayStarted {
         /// The step.
@@ -310,6 +326,8 @@ impl Fact {
             Self::StepTimedOut { .. } => "StepTimedOut",
             Self::RetryScheduled { .. } => "RetryScheduled",
             Self::StepSkipped { .. } => "StepSkipped",
+            Self::ChoiceMade { .. } => "ChoiceMade",
+            Self::FanOutStarted { .. } => "FanOutStarted",
             Self::DelayStarted { .. } => "DelayStarted",
             Self::WaitStarted { .. } => "WaitStarted",
             Self::WaitEnded { .. } => "WaitEnded",

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Event;
 
 /// Every kind of journal entry, in the order of the topic's union.
-pub const KINDS: [&str; 30] = [
+pub const KINDS: [&str; 32] = [
     "SagaStarted",
     "StartRefused",
     "CancelledBeforeStart",
@@ -40,11 +40,14 @@ pub const KINDS: [&str; 30] = [
     "SagaCompleted",
     "SagaRolledBack",
     "SagaAbandoned",
+    "ChoiceMade",
+    "FanOutStarted",
 ];
 
 /// Fields that hold any shape of JSON, and whether nothing is written as null rather than as the text `null`.
-const FREE_FORM: [(&str, bool); 7] = [
+const FREE_FORM: [(&str, bool); 8] = [
     ("data", false),
+    ("items", false),
     ("payload", false),
     ("cause", false),
     ("reply", false),

@@ -4,6 +4,7 @@
 //! that an expression touches is converted to the expression language's values.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
@@ -17,6 +18,15 @@ use crate::ids::SagaId;
 pub(crate) struct Facts<'a> {
     pub(crate) saga: Option<SagaFacts<'a>>,
     pub(crate) event: Option<&'a Value>,
+    pub(crate) item: Option<ItemFacts<'a>>,
+}
+
+/// The item of a list that a step is done for.
+pub(crate) struct ItemFacts<'a> {
+    pub(crate) value: &'a Value,
+    pub(crate) index: u32,
+    /// Identifiers of the steps that are done for each item: only this item's results of them are seen.
+    pub(crate) inside: &'a BTreeSet<String>,
 }
 
 /// What is known of the saga itself.
@@ -34,12 +44,32 @@ impl Facts<'_> {
         match path.next()? {
             "event" => descend(self.event?, path).map(Cow::Borrowed),
             "steps" => match path.next() {
-                None => Some(Cow::Owned(Value::Object(self.saga.as_ref()?.results.clone()))),
-                Some(step) => descend(self.saga.as_ref()?.results.get(step)?, path).map(Cow::Borrowed),
+                None => Some(Cow::Owned(Value::Object(self.results()?))),
+                Some(step) => descend(self.result(step)?, path).map(Cow::Borrowed),
             },
             "saga" => self.saga.as_ref()?.lookup(path),
+            "item" => descend(self.item.as_ref()?.value, path).map(Cow::Borrowed),
+            "index" if path.next().is_none() => Some(Cow::Owned(Value::from(self.item.as_ref()?.index))),
             _ => None,
         }
+    }
+
+    /// A step's result; of a step that is done for each item, this item's.
+    fn result(&self, step: &str) -> Option<&Value> {
+        let result = self.saga.as_ref()?.results.get(step)?;
+        match &self.item {
+            Some(item) if item.inside.contains(step) => {
+                let own = result.get(usize::try_from(item.index).ok()?);
+                own.filter(|own| !own.is_null())
+            }
+            _ => Some(result),
+        }
+    }
+
+    fn results(&self) -> Option<Map<String, Value>> {
+        let steps = self.saga.as_ref()?.results.keys();
+        let seen = steps.filter_map(|step| Some((step.clone(), self.result(step)?.clone())));
+        Some(seen.collect())
     }
 }
 

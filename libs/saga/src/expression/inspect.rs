@@ -24,6 +24,11 @@ pub(crate) struct Path {
 }
 
 impl References {
+    /// Whether anything under this root is read.
+    pub(crate) fn reads(&self, root: &str) -> bool {
+        self.paths.iter().any(|path| path.segments.first().is_some_and(|first| first == root))
+    }
+
     /// What `expression` reads.
     pub(super) fn of(expression: &IdedExpr) -> Self {
         let mut walk = Walk { found: Self::default(), bound: Vec::new() };

@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 use cel::{Context, Env, Program};
 use serde_json::Value;
 
-pub(crate) use facts::{Facts, SagaFacts};
+pub(crate) use facts::{Facts, ItemFacts, SagaFacts};
 pub(crate) use inspect::References;
 pub(crate) use scope::Scope;
 pub(crate) use template::Template;

@@ -18,6 +18,10 @@ pub(crate) struct Scope {
     pub(crate) event: bool,
     /// Identifiers of the steps certainly passed before.
     pub(crate) steps: BTreeSet<String>,
+    /// Identifiers of those among them whose result is a list, one for each item.
+    pub(crate) lists: BTreeSet<String>,
+    /// `item` and `index`: the item of the list that the step is done for.
+    pub(crate) item: bool,
     /// The step the expression belongs to, if its own result must not be used.
     pub(crate) own: Option<String>,
 }
@@ -73,7 +77,13 @@ impl Scope {
     }
 
     fn roots(&self) -> Vec<&'static str> {
-        let allowed = [("saga", self.saga), ("event", self.event), ("steps", self.saga)];
+        let allowed = [
+            ("saga", self.saga),
+            ("event", self.event),
+            ("steps", self.saga),
+            ("item", self.item),
+            ("index", self.item),
+        ];
         allowed.into_iter().filter_map(|(root, seen)| seen.then_some(root)).collect()
     }
 
@@ -85,7 +95,7 @@ impl Scope {
         }
         match (root, segments.next()) {
             ("saga", Some(field)) => self.saga_field(field),
-            ("steps", Some(step)) => self.step(step),
+            ("steps", Some(step)) => self.step(step).or_else(|| self.field_of_list(step, segments.next())),
             ("steps", None) => Some(ScopeError {
                 message: "`steps` alone is no value: name the step, as in `steps.some_step.field`".to_owned(),
                 wrong: "steps".to_owned(),
@@ -101,6 +111,17 @@ impl Scope {
             fields.push("reason");
         }
         (!fields.contains(&field)).then(|| error("unknown field of `saga`", field, &fields))
+    }
+
+    fn field_of_list(&self, step: &str, field: Option<&str>) -> Option<ScopeError> {
+        let field = field.filter(|_| self.lists.contains(step))?;
+        Some(ScopeError {
+            message: format!(
+                "`steps.{step}` is a list, one for each item: say which, as in `steps.{step}[0].{field}`, or use `map`"
+            ),
+            wrong: field.to_owned(),
+            expected: Vec::new(),
+        })
     }
 
     fn step(&self, step: &str) -> Option<ScopeError> {

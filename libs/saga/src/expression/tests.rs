@@ -21,7 +21,7 @@ fn evaluate(source: &str) -> Result<Value, String> {
         results: &results,
         reason: Some("no reply".to_owned()),
     };
-    let facts = Facts { saga: Some(saga), event: Some(&event) };
+    let facts = Facts { saga: Some(saga), event: Some(&event), item: None };
     Expression::compile(source)?.evaluate(&facts).map_err(|error| error.to_string())
 }
 

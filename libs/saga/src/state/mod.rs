@@ -84,6 +84,12 @@ pub struct Saga {
     pub user_id: Option<String>,
     /// Steps passed, in order of completion.
     pub passed: Vec<Passed>,
+    /// The branch that each choice took, from 0; none when no condition held.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub chosen: BTreeMap<StepName, Option<u32>>,
+    /// The items of each list that is worked on, or was.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub items: BTreeMap<StepName, Vec<Value>>,
     /// What steps will wait for and came early, by step.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub early: BTreeMap<StepName, Early>,

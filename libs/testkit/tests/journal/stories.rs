@@ -43,6 +43,8 @@ pub(crate) fn stories() -> Vec<Story> {
             .done("book-room")
             .done("rent-car")
             .done("charge-card"),
+        started(&example("partial-shipment")).done("hold-amount").done("pick/0"),
+        started(&example("customer-onboarding")).done("open-file"),
         debited().refused("credit").undoing_refused("debit").skipped("ann"),
         debited().refused("credit").undoing_refused("debit").abandoned("ann"),
         debited().done("credit").cancelled("ann").refused("notify").skipped("ann"),

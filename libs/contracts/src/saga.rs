@@ -76,6 +76,75 @@ operator_command!(
     AbandonSaga
 );
 
+/// Start a saga on behalf of a step that waits for its end. Starting twice is starting once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartSubSaga {
+    /// Name of the definition.
+    pub definition: String,
+    /// One saga per definition and key.
+    pub key: String,
+    /// The saga's data, JSON as text.
+    pub data: String,
+    /// The saga whose step asks.
+    pub parent_id: Uuid,
+    /// Name of that saga's definition.
+    pub parent_definition: String,
+    /// That saga's key.
+    pub parent_key: String,
+    /// The step.
+    pub parent_step: String,
+}
+payload!(StartSubSaga, COMMANDS);
+
+/// The step that started a saga wants it rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelSubSaga {
+    /// Name of the definition.
+    pub definition: String,
+    /// The saga's key.
+    pub key: String,
+    /// The saga whose step asks.
+    pub parent_id: Uuid,
+    /// Name of that saga's definition.
+    pub parent_definition: String,
+    /// That saga's key.
+    pub parent_key: String,
+    /// The step.
+    pub parent_step: String,
+    /// Whether it is to be rolled back even if it has completed.
+    pub completed_too: bool,
+    /// For people, kept in the journal.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+payload!(CancelSubSaga, COMMANDS);
+
+/// A saga tells the step that started it what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportSubSaga {
+    /// The saga whose step waits.
+    pub saga_id: Uuid,
+    /// That saga's key.
+    pub key: String,
+    /// The step.
+    pub step: String,
+    /// `SubSagaCompleted`, `SubSagaRolledBack` or `SubSagaGoesOn`.
+    pub answer: String,
+    /// Why, unless all went well.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The definition's result, JSON as text.
+    #[serde(default)]
+    pub result: Option<String>,
+    /// The saga that tells.
+    pub sub_saga_id: Uuid,
+    /// Name of its definition.
+    pub sub_saga_definition: String,
+    /// Its key.
+    pub sub_saga_key: String,
+}
+payload!(ReportSubSaga, COMMANDS);
+
 /// Hand a signal to a saga that waits for it, or will.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalSaga {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use backstitch_saga::{Definition, DefinitionSpec};
+use backstitch_saga::{Definition, DefinitionSpec, Problem, check_together};
 
 use crate::error::{Fault, LoadError};
 use crate::outline::{Outline, Place};
@@ -21,18 +21,7 @@ pub fn parse(file: &str, text: &str) -> Result<Definition, LoadError> {
         serde_saphyr::from_str(text).map_err(|error| faults(vec![reading_fault(file, text, &error)]))?;
     Definition::from_spec(spec).map_err(|error| {
         let outline = Outline::of(text);
-        let place = |path: &str| outline.place_of(path).unwrap_or(Place { line: 1, column: 1 });
-        faults(
-            error
-                .problems
-                .into_iter()
-                .map(|problem| {
-                    let Place { line, column } = place(&problem.path);
-                    let (path, message, wrong) = (problem.path, problem.message, problem.wrong);
-                    Fault { file: file.to_owned(), line, column, path, message, wrong, expected: problem.expected }
-                })
-                .collect(),
-        )
+        faults(error.problems.into_iter().map(|problem| fault(file, &outline, problem)).collect())
     })
 }
 
@@ -53,6 +42,7 @@ pub fn load_file(path: &Path) -> Result<Definition, LoadError> {
 /// [`LoadError`] when the folder cannot be read or any file is no usable definition.
 pub fn load_dir(folder: &Path) -> Result<Vec<Definition>, LoadError> {
     let mut definitions: Vec<Definition> = Vec::new();
+    let mut paths = Vec::new();
     let mut faults = Vec::new();
     let mut seen: BTreeMap<(String, u32), PathBuf> = BTreeMap::new();
     for path in documents(folder)? {
@@ -61,14 +51,37 @@ pub fn load_dir(folder: &Path) -> Result<Vec<Definition>, LoadError> {
                 let name = (definition.name().to_owned(), definition.version());
                 match seen.insert(name, path.clone()) {
                     Some(other) => faults.push(twice(&path, &other, &definition)),
-                    None => definitions.push(definition),
+                    None => {
+                        definitions.push(definition);
+                        paths.push(path);
+                    }
                 }
             }
             Err(LoadError::Faulty { faults: more }) => faults.extend(more),
             Err(unreadable @ LoadError::Unreadable { .. }) => return Err(unreadable),
         }
     }
+    if faults.is_empty() {
+        faults = together(&definitions, &paths);
+    }
     if faults.is_empty() { Ok(definitions) } else { Err(LoadError::Faulty { faults }) }
+}
+
+/// What is wrong with definitions only because of each other.
+fn together(definitions: &[Definition], paths: &[PathBuf]) -> Vec<Fault> {
+    let problems = check_together(definitions);
+    let faults = problems.into_iter().filter_map(|(index, problem)| {
+        let path = paths.get(index)?;
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        Some(fault(&path.display().to_string(), &Outline::of(&text), problem))
+    });
+    faults.collect()
+}
+
+fn fault(file: &str, outline: &Outline, problem: Problem) -> Fault {
+    let Place { line, column } = outline.place_of(&problem.path).unwrap_or(Place { line: 1, column: 1 });
+    let (path, message, wrong) = (problem.path, problem.message, problem.wrong);
+    Fault { file: file.to_owned(), line, column, path, message, wrong, expected: problem.expected }
 }
 
 fn documents(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {

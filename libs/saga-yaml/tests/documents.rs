@@ -143,6 +143,7 @@ fn a_fault_inside_a_branch_is_found_at_its_place() {
 fn every_definition_that_ships_loads() {
     let names: Vec<String> = load_dir(&sagas()).unwrap().iter().map(|saga| saga.name().to_owned()).collect();
     assert!(names.contains(&"order-fulfilment".to_owned()), "{names:?}");
+    assert!(load_dir(&sagas().join("examples")).unwrap().len() >= 6);
 }
 
 fn document(step: &str) -> String {
@@ -213,6 +214,20 @@ fn formatting_and_order_of_keys_do_not_change_the_hash() {
     assert_eq!(one.hash(), other.hash());
     assert_eq!(one, other);
     assert_ne!(one.hash(), parse("c", &document("    delay: 61s\n    when: \"true\"\n")).unwrap().hash());
+}
+
+#[test]
+fn a_folder_with_a_sub_saga_that_is_not_there_is_refused_at_its_place() {
+    let folder = std::env::temp_dir().join(format!("backstitch-saga-yaml-sub-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let text = document("    sub_saga: { start: cakes }\n    on_rollback: nothing\n    timeout: 1h\n");
+    std::fs::write(folder.join("tea.yaml"), &text).unwrap();
+    let cake = "saga: cake\nversion: 1\nsteps: [{ name: bake, delay: 1h }]\n";
+    std::fs::write(folder.join("cake.yaml"), cake).unwrap();
+    let error = load_dir(&folder).unwrap_err().to_string();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let expected = "tea.yaml:11:24: steps[1].sub_saga.start: no definition is called `cakes`; did you mean `cake`?";
+    assert!(error.ends_with(expected), "{error}");
 }
 
 #[test]

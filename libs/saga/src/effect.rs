@@ -9,6 +9,7 @@ use crate::definition::Definition;
 use crate::definition::plan::Ask;
 use crate::event::{Event, Fact, Request};
 use crate::ids::{CommandId, Direction, SagaId, StepName, command_id};
+use crate::sub_saga::{self, Parent, SubSagaAnswer};
 use crate::time::Timestamp;
 
 /// Something the shell must do.
@@ -18,6 +19,29 @@ pub enum Effect {
     Send(Command),
     /// Publish an event.
     Emit(Emission),
+    /// Tell the step that started the saga.
+    Report(Report),
+}
+
+/// What a saga says to the step that started it. Correlation and user ids are the saga's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Its id, derived: saying it again is no news.
+    pub id: Uuid,
+    /// The step.
+    pub parent: Parent,
+    /// The saga.
+    pub saga: SagaId,
+    /// Its definition's name.
+    pub definition: String,
+    /// Its key.
+    pub key: String,
+    /// What became of it.
+    pub answer: SubSagaAnswer,
+    /// Why, unless all went well.
+    pub reason: Option<String>,
+    /// The definition's `result`.
+    pub result: Value,
 }
 
 /// A command to be sent. Correlation and user ids are the saga's.
@@ -99,6 +123,16 @@ pub fn react(definition: &Definition, event: &Event) -> Vec<Effect> {
             });
             emission.map(Effect::Emit).into_iter().collect()
         }
+        Fact::ParentTold { saga, key, parent, answer, reason, result } => vec![Effect::Report(Report {
+            id: sub_saga::answer_id(*saga, *answer, parent),
+            parent: parent.clone(),
+            saga: *saga,
+            definition: definition.name().to_owned(),
+            key: key.clone(),
+            answer: *answer,
+            reason: reason.clone(),
+            result: result.clone(),
+        })],
         Fact::SagaStarted(_)
         | Fact::StartRefused { .. }
         | Fact::CancelledBeforeStart { .. }
@@ -143,7 +177,7 @@ fn send(ask: &Ask, request: &Request, direction: Direction) -> Effect {
         id: request.command_id,
         command_type: ask.command_type.clone(),
         topic: ask.topic.clone(),
-        key: request.key.clone(),
+        key: key(ask, request),
         saga: request.saga,
         step: request.step.clone(),
         direction,
@@ -154,6 +188,12 @@ fn send(ask: &Ask, request: &Request, direction: Direction) -> Effect {
         payload: request.payload.clone(),
         causation_id: request.causation_id,
     })
+}
+
+/// A command is keyed by its saga; one to a sub-saga by that one's key, so that it arrives at its home.
+fn key(ask: &Ask, request: &Request) -> String {
+    let sub_saga = request.payload.get("key").filter(|_| ask.topic == sub_saga::TOPIC);
+    sub_saga.and_then(Value::as_str).unwrap_or(&request.key).to_owned()
 }
 
 fn emission(definition: &Definition, step: &StepName) -> Option<(String, String, i32)> {

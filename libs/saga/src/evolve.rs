@@ -69,9 +69,9 @@ pub fn evolve(state: State, event: &Event) -> State {
         }
         Fact::SagaResumed { .. } | Fact::SagaUnstuck { .. } => release(state, at),
         Fact::ReplyKept { reply } => keep_reply(state, reply),
-        Fact::CancelRefused { .. } => state,
+        Fact::CancelRefused { .. } | Fact::ParentTold { .. } => state,
         Fact::SagaDeadlinePassed {} => on_course(state, |course| course.saga_mut().deadline = None),
-        Fact::SagaCompleted {} => end(state, None, at, State::Completed),
+        Fact::SagaCompleted {} => complete(state, at),
         Fact::SagaRolledBack { reason } => end(state, Some(reason.clone()), at, State::RolledBack),
         Fact::SagaAbandoned { by } => end(state, Some(format!("abandoned by {by}")), at, State::Abandoned),
     }
@@ -90,6 +90,7 @@ fn begin(state: State, started: &SagaStarted, at: Timestamp) -> State {
         causation_id: started.causation_id,
         correlation_id: started.correlation_id,
         user_id: started.user_id.clone(),
+        parent: started.parent.clone(),
         passed: Vec::new(),
         chosen: BTreeMap::new(),
         items: BTreeMap::new(),
@@ -211,6 +212,7 @@ fn turn_back(state: State, back: impl FnOnce(Box<Saga>) -> RollingBack) -> State
         | State::Stuck(Stuck { course: Course::Advancing(Advancing { saga, .. }), .. }) => {
             State::RollingBack(back(saga))
         }
+        State::Completed(Ended { held: Some(saga), .. }) => State::RollingBack(back(saga)),
         other => other,
     }
 }
@@ -251,10 +253,18 @@ fn keep_reply(state: State, reply: &Reply) -> State {
     }
 }
 
+/// What another saga waits for is kept whole: that one may have to roll it back.
+fn complete(state: State, at: Timestamp) -> State {
+    let held = state.saga().filter(|saga| saga.parent.is_some()).map(|saga| Box::new(saga.clone()));
+    end(state, None, at, |ended| State::Completed(Ended { held, ..ended }))
+}
+
 fn end(state: State, reason: Option<String>, at: Timestamp, ended: impl FnOnce(Ended) -> State) -> State {
     match state.saga() {
         None => state,
         Some(saga) => ended(Ended {
+            parent: saga.parent.clone(),
+            held: None,
             id: saga.id,
             key: saga.key.clone(),
             correlation_id: saga.correlation_id,

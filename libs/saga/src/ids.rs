@@ -16,6 +16,9 @@ const ROOT_NAME: &[u8] = b"backstitch";
 /// The name under which a trigger's own compensation is known: step 0 of every saga.
 pub const START_STEP: &str = "start";
 
+/// The name under which a saga is stuck whose `result` cannot be computed.
+pub(crate) const RESULT_STEP: &str = "result";
+
 /// Between a step's name and the item it is done for; no written name holds it.
 const ITEM_MARK: char = '/';
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::cause::By;
 use crate::definition::StartedBy;
 use crate::ids::{Direction, StepName};
+use crate::sub_saga::Parent;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +62,21 @@ pub enum Input {
     },
     /// A signal, which a step may wait for.
     Signal(Signal),
+    /// The step that started it wants it rolled back.
+    CancelByParent(ParentCancel),
+}
+
+/// What the step that started a saga wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParentCancel {
+    /// The step.
+    pub parent: Parent,
+    /// The saga's key.
+    pub key: String,
+    /// Whether it is to be rolled back even if it has completed.
+    pub completed_too: bool,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// A saga's beginning.
@@ -78,6 +94,9 @@ pub struct Start {
     pub correlation_id: Uuid,
     /// The user on whose behalf it runs.
     pub user_id: Option<String>,
+    /// The step of another saga that wants it and waits for its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
 }
 
 /// An event from a participant.
@@ -127,6 +146,7 @@ impl Input {
             Self::Skip { .. } => "Skip",
             Self::Abandon { .. } => "Abandon",
             Self::Signal(_) => "Signal",
+            Self::CancelByParent(_) => "CancelByParent",
         }
     }
 }

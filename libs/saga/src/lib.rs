@@ -20,21 +20,23 @@ mod expression;
 mod ids;
 mod input;
 mod state;
+pub mod sub_saga;
 mod time;
 
 pub use cause::{By, Cause};
 pub use decide::decide;
 pub use definition::{
     Definition, DefinitionBuilder, DefinitionError, DefinitionSpec, Problem, StartError, StartMatch, StartedBy,
-    StepBuilder, Trigger, compensate, event as expected_event,
+    StepBuilder, Trigger, check_together, compensate, event as expected_event,
 };
-pub use effect::{Command, Effect, Emission, react};
+pub use effect::{Command, Effect, Emission, Report, react};
 pub use event::{Event, Fact, JournalError, KINDS, Request, SagaStarted};
 pub use evolve::evolve;
 pub use ids::{CommandId, Direction, START_STEP, SagaId, StepName, command_id, emitted_event_id};
-pub use input::{Input, Reply, Signal, Start};
+pub use input::{Input, ParentCancel, Reply, Signal, Start};
 pub use state::{
     Advancing, Course, Early, Ended, How, Open, OpenDeadline, Outcome, Passed, Paused, Refusal, RollingBack, Saga,
     State, Stuck, Waiting,
 };
+pub use sub_saga::{Parent, SubSagaAnswer};
 pub use time::{Span, SpanError, Timestamp};

@@ -276,13 +276,56 @@ fn undone_until_names_a_step_that_exists() {
 }
 
 #[test]
-fn kinds_of_steps_that_are_not_supported_say_so() {
-    for kind in ["sub_saga"] {
-        let text = format!(r#"{{"saga":"tea","version":1,"steps":[{{"name":"boil","{kind}":{{}}}}]}}"#);
-        let error = Definition::from_canonical_json(&text).unwrap_err();
-        let problem = error.problems[0].to_string();
-        assert_eq!(problem, format!("steps[0].{kind}: `{kind}` steps are not supported by this version"));
+fn a_sub_saga_says_how_long_it_may_take_and_what_becomes_of_it() {
+    let bake = || StepBuilder::sub_saga("bake", "cake");
+    assert_eq!(
+        problems(tea().step(bake())),
+        [
+            "steps[0]: `timeout` is missing: how long may the sub-saga take?",
+            "steps[0]: `on_rollback` is missing: say what becomes of a sub-saga that has completed; expected one of: nothing, roll_back, pivot",
+        ]
+    );
+    let bake = || bake().timeout(Duration::from_hours(2));
+    for right in [bake().nothing_on_rollback(), bake().roll_back_sub_saga(), bake().pivot()] {
+        assert!(tea().step(right).build().is_ok());
     }
+    let other = compensate("Eat").done_on("Eaten");
+    assert_eq!(
+        problems(tea().step(bake().on_rollback(other))),
+        ["steps[0].on_rollback: a sub-saga knows how to take itself back: say `roll_back`, or `nothing`"]
+    );
+    assert_eq!(
+        problems(tea().step(pour().pivot()).step(bake().roll_back_sub_saga())),
+        ["steps[1].on_rollback: nothing after the pivot is ever rolled back: say `nothing`"]
+    );
+    assert_eq!(
+        problems(tea().step(pour().roll_back_sub_saga())),
+        ["steps[0].on_rollback: only a sub-saga is rolled back: say which command to `compensate` with"]
+    );
+}
+
+#[test]
+fn the_result_is_told_from_what_the_steps_found_out() {
+    let right = tea().step(boil()).result([("heat", "steps.boil.heat")]);
+    assert!(right.build().is_ok());
+    let wrong = tea().step(boil()).result([("heat", "steps.biol.heat")]);
+    assert_eq!(problems(wrong), ["result.heat: no step before this one is called `biol`; did you mean `boil`?"]);
+    let named = StepBuilder::ask("result", "kitchen.commands", "Boil").done_on("Boiled").nothing_on_rollback();
+    let twice = tea().step(named).result([("heat", "1")]);
+    assert_eq!(problems(twice), ["result: a step is called `result` already"]);
+}
+
+#[test]
+fn sagas_are_found_by_what_they_start_with() {
+    assert!(tea().step(boil()).search("guest", "saga.data.guest").build().is_ok());
+    let wrong = tea().step(boil()).search("Guest", "steps.boil.heat");
+    assert_eq!(
+        problems(wrong),
+        [
+            "search.Guest: `Guest` is no name: use small letters, digits and dashes",
+            "search.Guest: no step before this one is called `boil`",
+        ]
+    );
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn happy_inputs(specimen: &Specimen, number: u32) -> Vec<Input> {
         event_id: Uuid::from_u128(number.into()),
         correlation_id: Uuid::from_u128(number.into()),
         user_id: None,
+        parent: None,
     });
     let reply = |(step, topic, event_type): &(&str, &str, &str)| {
         let command = command_id(saga, step, None, Direction::Forward);

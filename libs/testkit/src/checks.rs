@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use backstitch_saga::{Definition, Direction, Event, Fact, Request, State, StepName};
+use backstitch_saga::{Definition, Direction, Event, Fact, Request, State, StepName, SubSagaAnswer};
 
 use crate::story::Story;
 
@@ -43,6 +43,23 @@ fn problem(story: &Story) -> Option<String> {
         .or_else(|| nothing_after_the_pivot_is_undone(definition, &story.journal))
         .or_else(|| everything_done_is_undone(story))
         .or_else(|| undone_in_reverse(definition, &story.journal))
+        .or_else(|| a_parent_knows_how_it_ended(story))
+}
+
+/// Whoever started a sub-saga was told how it ended, and nothing else last.
+fn a_parent_knows_how_it_ended(story: &Story) -> Option<String> {
+    let ended = match &story.state {
+        State::Completed(_) => SubSagaAnswer::Completed,
+        State::RolledBack(_) => SubSagaAnswer::RolledBack,
+        _ => return None,
+    };
+    let parent = story.specimen.parent()?;
+    let told = story.journal.iter().rev().find_map(|event| match &event.fact {
+        Fact::ParentTold { parent: told, answer, .. } if told == parent => Some(*answer),
+        _ => None,
+    });
+    let refused = story.journal.iter().any(|event| event.kind() == "CancelRefused");
+    (told != Some(ended) && !refused).then(|| format!("the parent was told {told:?} of a saga that is {ended:?}"))
 }
 
 fn ids_are_one_per_step_and_direction(story: &Story) -> Option<String> {
@@ -154,6 +171,7 @@ fn undone_in_reverse(definition: &Definition, journal: &[Event]) -> Option<Strin
 #[derive(Clone, Copy, Debug, Default)]
 struct Step {
     may_have_happened: bool,
+    done: bool,
     silent: bool,
     undone: bool,
 }
@@ -168,6 +186,7 @@ fn everything_done_is_undone(story: &Story) -> Option<String> {
     let rolled_back = matches!(story.state, State::RolledBack(_));
     steps.into_iter().find_map(|(name, step)| {
         let can_be = definition.expected_answers(&name, Direction::Compensate).is_some();
+        let can_be = can_be && !(step.done && definition.stays_when_done(&name));
         if rolled_back && can_be && step.may_have_happened && !step.undone {
             return Some(format!("{name} may have happened and was not undone"));
         }
@@ -179,6 +198,7 @@ fn everything_done_is_undone(story: &Story) -> Option<String> {
 fn note(steps: &mut BTreeMap<StepName, Step>, fact: &Fact) {
     match fact {
         Fact::StepRequested(request) => steps.entry(request.step.clone()).or_default().may_have_happened = true,
+        Fact::StepSucceeded { step, .. } => steps.entry(step.clone()).or_default().done = true,
         Fact::StepTimedOut { step, direction: Direction::Forward, .. } => {
             steps.entry(step.clone()).or_default().silent = true;
         }

@@ -24,7 +24,8 @@ pub fn state_grid(specimen: &Specimen) -> String {
     }
     text.push_str("\n|---|");
     text.push_str(&"---|".repeat(stories.len()));
-    for (name, input) in inputs() {
+    let by_parent = |probe: &Probe| matches!(probe, Probe::ByParent { .. });
+    for (name, input) in inputs().into_iter().filter(|(_, probe)| specimen.parent().is_some() || !by_parent(probe)) {
         let _ = write!(text, "\n| {name} |");
         for (_, story) in &stories {
             let _ = write!(text, " {} |", cell(story, &input));
@@ -80,6 +81,7 @@ enum Probe {
     OldTimer,
     SagaDeadline,
     Operator(fn(By) -> Input),
+    ByParent { completed_too: bool },
     Signal,
 }
 
@@ -98,6 +100,8 @@ fn inputs() -> Vec<(&'static str, Probe)> {
         ("timer of an old attempt", Probe::OldTimer),
         ("saga deadline due", Probe::SagaDeadline),
         ("cancel", Probe::Operator(|by| Input::Cancel { by })),
+        ("cancel by the step that started it", Probe::ByParent { completed_too: false }),
+        ("the same, even once completed", Probe::ByParent { completed_too: true }),
         ("pause", Probe::Operator(|by| Input::Pause { by })),
         ("resume", Probe::Operator(|by| Input::Resume { by })),
         ("retry", Probe::Operator(|by| Input::Retry { by })),
@@ -145,6 +149,7 @@ fn input(story: &Story, probe: &Probe) -> Option<Input> {
             Some(Input::Deadline { step, direction, attempt })
         }
         Probe::SagaDeadline => Some(Input::SagaDeadline),
+        Probe::ByParent { completed_too } => story.cancel_of_parent(*completed_too),
         Probe::Operator(input) => Some(input(By::who("ann"))),
         Probe::Signal => {
             Some(Input::Signal(Signal { name: "nobody-waits".to_owned(), data: Value::Null, by: By::who("ann") }))

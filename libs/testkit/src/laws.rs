@@ -38,7 +38,7 @@ fn tell(story: &Story, made: &mut Vec<Move>, allowed: usize, told: &mut usize) {
         return;
     }
     let moves = moves(story);
-    if moves.is_empty() {
+    if moves.is_empty() || matches!(story.state, State::Completed(_)) {
         ends(story, made);
         *told += 1;
     }

@@ -30,5 +30,5 @@ mod walk;
 pub use grid::state_grid;
 pub use laws::{Misbehaviours, keeps_the_laws};
 pub use specimen::Specimen;
-pub use story::{Story, cancelled_before_start, started};
+pub use story::{Story, cancelled_before_start, rolled_back_before_start, started};
 pub use walk::{Walk, wander};

@@ -4,7 +4,7 @@
 //! same id, which is what makes repetition harmless.
 
 use backstitch_saga::definition::ExpectedAnswers;
-use backstitch_saga::{By, Direction, Input, Reply, SagaId, Signal, StepName, command_id};
+use backstitch_saga::{By, Direction, Input, Reply, SagaId, Signal, StepName, command_id, sub_saga};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -38,12 +38,14 @@ pub(crate) fn answer(
     let event_type = events.into_iter().next()?;
     let command = command_id(saga, step.as_str(), None, direction);
     let data = if direction == Direction::Forward { sample } else { Value::Null };
+    // A sub-saga names the step, and not a command.
+    let causation_id = (topic != sub_saga::TOPIC).then(|| command.as_uuid());
     Some(Reply {
         topic,
         event_id: Uuid::new_v5(&command.as_uuid(), format!("{try_number}/{event_type}").as_bytes()),
         event_type,
         event_version: 1,
-        causation_id: Some(command.as_uuid()),
+        causation_id,
         answers_try: Some(try_number),
         aggregate_id: step.to_string(),
         data: with_key(specimen, data),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use backstitch_saga::{Definition, StepName};
+use backstitch_saga::{Definition, Parent, SagaId, StepName};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -38,13 +38,23 @@ struct Samples {
 pub struct Specimen {
     definition: Arc<Definition>,
     samples: Samples,
+    parent: Option<Parent>,
 }
 
 impl Specimen {
     /// A definition whose expressions need no particular data.
     pub fn of(definition: Definition) -> Self {
         let samples = Samples { start: json!({}), ..Samples::default() };
-        Self { definition: Arc::new(definition), samples }
+        Self { definition: Arc::new(definition), samples, parent: None }
+    }
+
+    /// The same, started by a step of another saga, which waits for its end and may want it rolled back.
+    #[must_use]
+    pub fn as_sub_saga(mut self) -> Self {
+        let (definition, key) = ("parent".to_owned(), "parent-1".to_owned());
+        let saga = SagaId::derive(&definition, &key);
+        self.parent = Some(Parent { saga, definition, key, step: StepName::from("child") });
+        self
     }
 
     /// The same with other data to start with.
@@ -92,7 +102,7 @@ impl Specimen {
         let path = folder.join("samples").join(format!("{name}.json"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let samples = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self { definition: Arc::new(definition), samples }
+        Self { definition: Arc::new(definition), samples, parent: None }
     }
 
     /// Every definition of a folder, with its samples.
@@ -118,6 +128,10 @@ impl Specimen {
     /// The data a saga starts with.
     pub fn start_data(&self) -> &Value {
         &self.samples.start
+    }
+
+    pub(crate) fn parent(&self) -> Option<&Parent> {
+        self.parent.as_ref()
     }
 
     /// The saga's key: as the first trigger computes it, else as the samples say.

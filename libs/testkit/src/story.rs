@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use backstitch_saga::{
-    By, Command, Definition, Direction, Effect, Event, Input, Reply, SagaId, Signal, Start, StartedBy, State, StepName,
-    Timestamp, decide, evolve, react,
+    By, Command, Definition, Direction, Effect, Event, Input, Parent, ParentCancel, Reply, SagaId, Signal, Start,
+    StartedBy, State, StepName, Timestamp, decide, evolve, react,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -46,6 +46,19 @@ pub fn cancelled_before_start(specimen: &Specimen, who: &str) -> Story {
     Story::before_start(specimen).cancelled(who)
 }
 
+/// A sub-saga whose parent wanted it rolled back before anybody heard of it.
+///
+/// # Panics
+/// When the saga is no sub-saga.
+pub fn rolled_back_before_start(specimen: &Specimen) -> Story {
+    Story::before_start(specimen).rolled_back_by_its_parent()
+}
+
+fn stranger() -> Parent {
+    let (definition, key) = ("stranger".to_owned(), "stranger-1".to_owned());
+    Parent { saga: SagaId::derive(&definition, &key), definition, key, step: StepName::from("child") }
+}
+
 impl Story {
     /// A saga nobody has heard of.
     pub(crate) fn before_start(specimen: &Specimen) -> Self {
@@ -66,7 +79,7 @@ impl Story {
 
     /// What starts this saga.
     pub(crate) fn start_input(&self) -> Input {
-        let trigger = self.specimen.definition().start_events().next();
+        let trigger = self.specimen.definition().start_events().next().filter(|_| self.specimen.parent().is_none());
         Input::Start(Start {
             key: self.key.clone(),
             data: self.specimen.start_data().clone(),
@@ -75,6 +88,7 @@ impl Story {
             event_id: Uuid::new_v5(&self.id.as_uuid(), b"trigger"),
             correlation_id: Uuid::new_v5(&self.id.as_uuid(), b"flow"),
             user_id: None,
+            parent: self.specimen.parent().cloned(),
         })
     }
 
@@ -92,7 +106,7 @@ impl Story {
             self.lines.extend(transcript::lines(event, &effects));
             self.sent.extend(effects.into_iter().filter_map(|effect| match effect {
                 Effect::Send(command) => Some(command),
-                Effect::Emit(_) => None,
+                Effect::Emit(_) | Effect::Report(_) => None,
             }));
         }
         self.journal.extend(events.iter().cloned());
@@ -231,6 +245,54 @@ impl Story {
     pub fn cancelled(mut self, who: &str) -> Self {
         self.feed(&Input::Cancel { by: By::who(who) });
         self
+    }
+
+    /// The step that started it wants it rolled back, as long as it has not completed.
+    ///
+    /// # Panics
+    /// When the saga is no sub-saga.
+    #[must_use]
+    pub fn stopped_by_its_parent(mut self) -> Self {
+        self.cancel_by_parent(false);
+        self
+    }
+
+    /// The step that started it wants it rolled back, even if it has completed.
+    ///
+    /// # Panics
+    /// When the saga is no sub-saga.
+    #[must_use]
+    pub fn rolled_back_by_its_parent(mut self) -> Self {
+        self.cancel_by_parent(true);
+        self
+    }
+
+    /// A step of another saga, which did not start this one, wants it started.
+    #[must_use]
+    pub fn started_by_another_saga(mut self) -> Self {
+        if let Input::Start(start) = self.start_input() {
+            self.feed(&Input::Start(Start { parent: Some(stranger()), ..start }));
+        }
+        self
+    }
+
+    /// A step of another saga, which did not start this one, wants it rolled back, even if it has completed.
+    #[must_use]
+    pub fn cancelled_by_another_saga(mut self) -> Self {
+        let (parent, key) = (stranger(), self.key.clone());
+        self.feed(&Input::CancelByParent(ParentCancel { parent, key, completed_too: true, reason: None }));
+        self
+    }
+
+    pub(crate) fn cancel_by_parent(&mut self, completed_too: bool) {
+        let input = self.cancel_of_parent(completed_too).unwrap_or_else(|| panic!("the saga is no sub-saga"));
+        self.feed(&input);
+    }
+
+    pub(crate) fn cancel_of_parent(&self, completed_too: bool) -> Option<Input> {
+        let parent = self.specimen.parent().cloned()?;
+        let (key, reason) = (self.key.clone(), Some("no longer wanted".to_owned()));
+        Some(Input::CancelByParent(ParentCancel { parent, key, completed_too, reason }))
     }
 
     /// Somebody paused it.

@@ -27,6 +27,10 @@ pub(crate) fn lines(event: &Event, effects: &[Effect]) -> Vec<String> {
 fn effect_line(effect: &Effect) -> String {
     match effect {
         Effect::Send(command) => format!("{} <- {}", who(&command.topic), command.command_type),
+        Effect::Report(report) => {
+            let reason = report.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{} <- {}{reason}", report.parent.definition, report.answer.event_type())
+        }
         Effect::Emit(emission) => format!("{} <- {}", emission.topic, emission.event_type),
     }
 }

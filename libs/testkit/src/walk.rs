@@ -22,6 +22,8 @@ pub(crate) enum Move {
     SagaDeadline,
     Repeat,
     Cancel,
+    CancelByParent { completed_too: bool },
+    CancelByAnotherSaga,
     PauseAndResume,
     PauseWhile(StepName, Says),
     Retry,
@@ -43,10 +45,18 @@ pub(crate) fn moves(story: &Story) -> Vec<Move> {
             let mut moves = vec![Move::Retry, Move::Skip, Move::Cancel, Move::Repeat];
             let late = stuck.course.open().iter();
             moves.extend(late.map(|open| Move::LateAnswer(open.step.clone(), stuck.course.direction(), Says::Done)));
+            moves.extend(by_parent(story));
             moves
         }
+        State::Completed(_) => by_parent(story),
         _ => Vec::new(),
     }
+}
+
+/// What the step that started the saga may want, if one did.
+fn by_parent(story: &Story) -> Vec<Move> {
+    let moves = [true, false].map(|completed_too| Move::CancelByParent { completed_too });
+    story.specimen.parent().map(|_| moves.to_vec()).unwrap_or_default()
 }
 
 fn moving(story: &Story) -> Vec<Move> {
@@ -77,6 +87,8 @@ fn moving(story: &Story) -> Vec<Move> {
         }
     }
     moves.extend([Move::Cancel, Move::PauseAndResume, Move::Repeat]);
+    moves.extend(story.specimen.parent().map(|_| Move::CancelByAnotherSaga));
+    moves.extend(by_parent(story));
     moves.extend(story.state.saga_deadline().map(|_| Move::SagaDeadline));
     moves.extend(others(story, direction));
     moves
@@ -139,6 +151,12 @@ pub(crate) fn make(story: &mut Story, next: &Move) {
         Move::Cancel => {
             story.feed(&Input::Cancel { by });
         }
+        Move::CancelByParent { completed_too } => story.cancel_by_parent(*completed_too),
+        Move::CancelByAnotherSaga => {
+            let status = story.state.status();
+            *story = story.clone().cancelled_by_another_saga();
+            assert_eq!(story.state.status(), status, "a saga obeyed one that had not started it");
+        }
         Move::PauseAndResume => {
             story.feed(&Input::Pause { by: by.clone() });
             story.feed(&Input::Resume { by });
@@ -169,7 +187,11 @@ fn say(story: &mut Story, step: &StepName, direction: Direction, says: Says) {
 /// that was final and is wanted again because a person asked for another try.
 fn repeat(story: &mut Story) {
     let before = story.journal.len();
-    story.start();
+    // A sub-saga that has ended says so again.
+    let told = story.journal.iter().any(|event| event.kind() == "ParentTold");
+    if !told {
+        story.start();
+    }
     for reply in story.heard.clone() {
         story.feed(&Input::Reply(reply));
     }
@@ -223,7 +245,7 @@ pub(crate) fn finish(story: &mut Story, made: &mut Vec<Move>) {
 }
 
 fn best(story: &Story, moves: &[Move]) -> Option<Move> {
-    if matches!(story.state, State::Stuck(_)) {
+    if matches!(story.state, State::Stuck(_) | State::Completed(_)) {
         return None;
     }
     let expected = moves.iter().find(|next| next.is_expected());

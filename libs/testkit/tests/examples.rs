@@ -108,7 +108,7 @@ fn an_announcement_is_published_once_under_a_derived_id() {
     let emissions: Vec<_> = effects
         .filter_map(|effect| match effect {
             Effect::Emit(emission) => Some(emission),
-            Effect::Send(_) => None,
+            Effect::Send(_) | Effect::Report(_) => None,
         })
         .collect();
     let [announced] = emissions.as_slice() else { panic!("{emissions:?}") };

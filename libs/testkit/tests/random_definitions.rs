@@ -14,6 +14,7 @@ enum Shape {
     Delay,
     Wait { timeout: bool, go_on: bool },
     Emit,
+    SubSaga { rolls_back: bool },
     Group { branches: Vec<Vec<Shape>>, together: bool },
     Choice { branches: Vec<(bool, Vec<Shape>)>, otherwise: Option<Vec<Shape>> },
     Each { body: Vec<Shape>, items: usize, at_once: u32, together: bool },
@@ -26,7 +27,8 @@ fn single() -> BoxedStrategy<Shape> {
         needed,
     });
     let wait = (any::<bool>(), any::<bool>()).prop_map(|(timeout, go_on)| Shape::Wait { timeout, go_on });
-    prop_oneof![5 => command, 1 => Just(Shape::Delay), 1 => wait, 1 => Just(Shape::Emit)].boxed()
+    let sub_saga = any::<bool>().prop_map(|rolls_back| Shape::SubSaga { rolls_back });
+    prop_oneof![5 => command, 1 => Just(Shape::Delay), 1 => wait, 1 => Just(Shape::Emit), 1 => sub_saga].boxed()
 }
 
 fn shapes() -> impl Strategy<Value = Vec<Shape>> {
@@ -103,6 +105,14 @@ impl Writer {
                 if *go_on || self.pivot_passed { wait.go_on_after_timeout() } else { wait }
             }
             Shape::Emit => StepBuilder::emit(&name, "things.events", "ThingNoted", [("key", "saga.key")]),
+            Shape::SubSaga { rolls_back } => {
+                let sub_saga = StepBuilder::sub_saga(&name, "other").timeout(Duration::from_mins(1));
+                if *rolls_back && !self.pivot_passed {
+                    sub_saga.roll_back_sub_saga()
+                } else {
+                    sub_saga.nothing_on_rollback()
+                }
+            }
             Shape::Group { .. } => unreachable!("groups are written above"),
         }
     }
@@ -141,10 +151,12 @@ proptest! {
         shapes in shapes(),
         pivot_at in proptest::option::of(1..6_usize),
         all in any::<bool>(),
+        is_sub_saga in any::<bool>(),
         choices in vec(any::<u16>(), 0..30),
     ) {
         let data = serde_json::json!({ "key": "key-1", "all": all });
         let specimen = Specimen::of(write(&shapes, pivot_at)).starting_with(data);
+        let specimen = if is_sub_saga { specimen.as_sub_saga() } else { specimen };
         wander(&specimen, &Walk { choices });
     }
 

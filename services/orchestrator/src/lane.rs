@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backstitch_contracts::saga;
 use backstitch_messaging::{LaneId, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
 use backstitch_saga::{
@@ -18,7 +17,7 @@ use uuid::Uuid;
 use crate::definitions::Definitions;
 use crate::engine::{Engine, Sound};
 use crate::outgoing::{About, Entry, Outgoing, OutgoingError};
-use crate::route::{Target, flow_keys, targets};
+use crate::route::{Target, flow_keys, is_a_persons, targets};
 use crate::store::{JournalRow, SagaRow, SagaStore};
 
 /// A saga in memory.
@@ -33,6 +32,10 @@ struct Live {
     trace: Option<TraceContext>,
     started_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    /// What it can be found by, computed at its start.
+    search: BTreeMap<String, String>,
+    /// Whether its end has been counted.
+    counted: bool,
     /// Whether the database has a row of it.
     stored: bool,
 }
@@ -114,6 +117,8 @@ impl<E: Engine> SagaLane<E> {
             trace: row.trace,
             started_at: row.started_at,
             updated_at: row.updated_at,
+            search: row.search,
+            counted: row.finished_at.is_some(),
             stored: true,
         };
         Ok((row.id, live))
@@ -141,8 +146,7 @@ impl<E: Engine> SagaLane<E> {
         let delivery = &message.delivery;
         let cause = Cause {
             id: Some(message.envelope.event_id),
-            // Participants carry the user of a flow on in their events; only a command is somebody's own.
-            person: message.envelope.user_id.clone().filter(|_| message.topic == saga::COMMANDS),
+            person: message.envelope.user_id.clone().filter(|_| is_a_persons(message)),
             input: Some(format!("{}/{}", delivery.source, delivery.offset)),
         };
         let mut moved = false;
@@ -248,6 +252,7 @@ impl<E: Engine> SagaLane<E> {
             // A cancel that came before knew neither.
             live.correlation_id = started.correlation_id;
             live.user_id.clone_from(&started.user_id);
+            live.search = live.state.saga().map(|saga| live.definition.search_attributes(saga)).unwrap_or_default();
         }
         // Whoever mends a saga does not take it over: what it sends stays on behalf of the one it runs for.
         let user_id = live.user_id.as_deref();
@@ -357,10 +362,14 @@ impl<E: Engine> Logic for SagaLane<E> {
             self.note_stuck(id, &live);
             match live.state.outcome() {
                 Some(outcome) => {
-                    note_finished(&live, outcome.as_str());
+                    // A sub-saga that only says again how it ended does not end again.
+                    if !live.counted {
+                        note_finished(&live, outcome.as_str());
+                    }
                     self.live.remove(&id);
                 }
                 None => {
+                    live.counted = false;
                     self.live.insert(id, live);
                 }
             }
@@ -474,6 +483,8 @@ fn new_saga(
         trace: effects.trace().cloned(),
         started_at: now,
         updated_at: now,
+        search: BTreeMap::new(),
+        counted: false,
         stored: false,
     }
 }
@@ -493,7 +504,8 @@ fn row(id: Uuid, staged: &Staged) -> SagaRow {
         trace: live.trace.clone(),
         started_at: live.started_at,
         updated_at: live.updated_at,
-        finished_at: live.state.outcome().map(|_| live.updated_at),
+        finished_at: live.state.finished_at().and_then(|at| DateTime::from_timestamp_micros(at.as_micros())),
+        search: live.search.clone(),
     }
 }
 

@@ -63,7 +63,8 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
 /// Encoders for everything the deployed and running definitions write.
 async fn outgoing(definitions: &Definitions, wires: &Wires) -> anyhow::Result<Outgoing> {
     let mut topics = definitions.written_topics();
-    topics.extend([saga::EVENTS.to_owned(), saga::DEFINITIONS.to_owned()]);
+    // Sagas tell those that started them on the topic of commands to sagas.
+    topics.extend([saga::COMMANDS.to_owned(), saga::EVENTS.to_owned(), saga::DEFINITIONS.to_owned()]);
     let mut encoders = HashMap::new();
     for topic in topics {
         encoders.insert(topic.clone(), wires.encoder(&topic).await?);

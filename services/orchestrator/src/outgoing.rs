@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use backstitch_contracts::{EncodeError, Encoder, Envelope, Payload, headers, member_name, saga};
 use backstitch_messaging::{LaneId, Record};
-use backstitch_saga::{Command, Definition, Direction, Effect, Emission, Event};
+use backstitch_saga::{Command, Definition, Direction, Effect, Emission, Event, Report};
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
@@ -85,6 +85,7 @@ impl Outgoing {
         match effect {
             Effect::Send(command) => self.command(command, about),
             Effect::Emit(emission) => self.emission(emission, about),
+            Effect::Report(report) => self.report(report, about),
         }
     }
 
@@ -139,6 +140,35 @@ impl Outgoing {
         Ok(record
             .header(headers::SAGA_ID, emission.saga.to_string())
             .header(headers::SAGA_STEP, emission.step.as_str()))
+    }
+
+    fn report(&self, report: &Report, about: &About<'_>) -> Result<Record, OutgoingError> {
+        let parent = &report.parent;
+        let result = (!report.result.is_null()).then(|| report.result.to_string());
+        let envelope = Envelope {
+            event_id: report.id,
+            event_type: saga::ReportSubSaga::EVENT_TYPE.to_owned(),
+            event_version: saga::ReportSubSaga::EVENT_VERSION,
+            aggregate_id: parent.key.clone(),
+            aggregate_type: "Saga".to_owned(),
+            occurred_at: about.now,
+            correlation_id: about.correlation_id,
+            causation_id: None,
+            user_id: about.user_id.map(str::to_owned),
+            metadata: source(),
+            data: serde_json::json!({
+                "saga_id": parent.saga,
+                "key": parent.key,
+                "step": parent.step,
+                "answer": report.answer.event_type(),
+                "reason": report.reason,
+                "result": result,
+                "sub_saga_id": report.saga,
+                "sub_saga_definition": report.definition,
+                "sub_saga_key": report.key,
+            }),
+        };
+        Ok(self.record(saga::COMMANDS, &parent.key, &envelope)?.header(headers::SAGA_ID, report.saga.to_string()))
     }
 
     /// The record of a journal entry.

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use backstitch_contracts::saga::{
-    self, AbandonSaga, CancelSaga, PauseSaga, ResumeSaga, RetrySaga, SignalSaga, SkipStep, StartSaga,
+    self, AbandonSaga, CancelSaga, CancelSubSaga, PauseSaga, ReportSubSaga, ResumeSaga, RetrySaga, SignalSaga,
+    SkipStep, StartSaga, StartSubSaga,
 };
 use backstitch_contracts::{Envelope, Payload, headers};
 use backstitch_processor::{Message, Rejection};
-use backstitch_saga::{By, Definition, Input, Reply, Signal, Start, StartedBy};
+use backstitch_saga::sub_saga::{COMPLETED, GOES_ON, ROLLED_BACK};
+use backstitch_saga::{By, Definition, Input, Parent, ParentCancel, Reply, SagaId, Signal, Start, StartedBy, StepName};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -156,6 +158,7 @@ fn start(envelope: &Envelope, key: String, data: Value, started_by: Option<Start
         event_id: envelope.event_id,
         correlation_id: envelope.correlation_id,
         user_id: envelope.user_id.clone(),
+        parent: None,
     }
 }
 
@@ -183,6 +186,9 @@ fn command(definitions: &Definitions, message: &Message) -> Result<Target, Rejec
     let envelope = &message.envelope;
     let input: fn(By) -> Input = match envelope.event_type.as_str() {
         StartSaga::EVENT_TYPE => return start_saga(definitions, envelope),
+        StartSubSaga::EVENT_TYPE => return start_sub_saga(definitions, envelope),
+        CancelSubSaga::EVENT_TYPE => return cancel_sub_saga(definitions, envelope),
+        ReportSubSaga::EVENT_TYPE => return report_sub_saga(envelope),
         SignalSaga::EVENT_TYPE => return signal(envelope),
         CancelSaga::EVENT_TYPE => |by| Input::Cancel { by },
         PauseSaga::EVENT_TYPE => |by| Input::Pause { by },
@@ -219,15 +225,82 @@ struct Operation {
 
 fn start_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Target, Rejection> {
     let command: StartSaga = read(envelope)?;
-    if definitions.deployed(&command.definition).is_none() {
-        let known: Vec<_> = definitions.all_deployed().map(|definition| definition.name()).collect();
-        let detail = format!("no definition `{}` is deployed; there are: {}", command.definition, known.join(", "));
-        return Err(Rejection { reason: "unknown-definition", detail });
-    }
+    check_deployed(definitions, &command.definition)?;
     check_key(&command.key)?;
     let data = json("data", &command.data)?;
     let start = start(envelope, command.key.clone(), data, None);
     Ok(begin(&command.definition, &command.key, Input::Start(start)))
+}
+
+fn check_deployed(definitions: &Definitions, name: &str) -> Result<(), Rejection> {
+    if definitions.deployed(name).is_some() {
+        return Ok(());
+    }
+    let known: Vec<_> = definitions.all_deployed().map(|definition| definition.name()).collect();
+    let detail = format!("no definition `{name}` is deployed; there are: {}", known.join(", "));
+    Err(Rejection { reason: "unknown-definition", detail })
+}
+
+fn start_sub_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Target, Rejection> {
+    let command: StartSubSaga = read(envelope)?;
+    check_deployed(definitions, &command.definition)?;
+    check_key(&command.key)?;
+    let data = json("data", &command.data)?;
+    let parent = Parent {
+        saga: SagaId::from_uuid(command.parent_id),
+        definition: command.parent_definition,
+        key: command.parent_key,
+        step: StepName::from(command.parent_step.as_str()),
+    };
+    let start = Start { parent: Some(parent), ..start(envelope, command.key.clone(), data, None) };
+    Ok(begin(&command.definition, &command.key, Input::Start(start)))
+}
+
+fn cancel_sub_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Target, Rejection> {
+    let command: CancelSubSaga = read(envelope)?;
+    check_key(&command.key)?;
+    let parent = Parent {
+        saga: SagaId::from_uuid(command.parent_id),
+        definition: command.parent_definition,
+        key: command.parent_key,
+        step: StepName::from(command.parent_step.as_str()),
+    };
+    let (key, completed_too, reason) = (command.key, command.completed_too, command.reason);
+    let input = Input::CancelByParent(ParentCancel { parent, key: key.clone(), completed_too, reason });
+    if definitions.deployed(&command.definition).is_some() {
+        return Ok(begin(&command.definition, &key, input));
+    }
+    let saga_id = Definitions::saga_id(&command.definition, &key);
+    Ok(Target::Continue { saga_id, input, at_step: None })
+}
+
+/// To the step that waits, what became of its sub-saga is an answer like others.
+fn report_sub_saga(envelope: &Envelope) -> Result<Target, Rejection> {
+    let report: ReportSubSaga = read(envelope)?;
+    if ![COMPLETED, ROLLED_BACK, GOES_ON].contains(&report.answer.as_str()) {
+        let detail = format!("`{}` is nothing that a sub-saga says", report.answer);
+        return Err(Rejection::invalid(detail));
+    }
+    let result = report.result.as_deref().map(|result| json("result", result)).transpose()?;
+    let data = result.unwrap_or_else(|| serde_json::json!({ "reason": report.reason }));
+    let input = Input::Reply(Reply {
+        topic: saga::COMMANDS.to_owned(),
+        event_type: report.answer,
+        event_version: envelope.event_version,
+        event_id: envelope.event_id,
+        causation_id: None,
+        answers_try: None,
+        aggregate_id: report.step,
+        data,
+    });
+    Ok(Target::Continue { saga_id: report.saga_id, input, at_step: None })
+}
+
+/// Whether a message is a person's own command: participants and sub-sagas carry the user of a flow on.
+#[must_use]
+pub fn is_a_persons(message: &Message) -> bool {
+    let between_sagas = [StartSubSaga::EVENT_TYPE, CancelSubSaga::EVENT_TYPE, ReportSubSaga::EVENT_TYPE];
+    message.topic == saga::COMMANDS && !between_sagas.contains(&message.envelope.event_type.as_str())
 }
 
 fn signal(envelope: &Envelope) -> Result<Target, Rejection> {

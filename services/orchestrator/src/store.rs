@@ -1,5 +1,7 @@
 //! The orchestrator's tables. The only file with their SQL on the lane's side; the API has its own reads.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use backstitch_processor::{CONFLICT, Database, Statement};
 use chrono::{DateTime, Utc};
@@ -15,7 +17,7 @@ use backstitch_messaging::{LaneId, TraceContext};
 macro_rules! select_saga {
     () => {
         "SELECT id, definition, definition_hash, key, seq, status, reason, correlation_id, state::text AS state, trace,
-                started_at, updated_at, finished_at
+                started_at, updated_at, finished_at, search
          FROM saga.sagas"
     };
 }
@@ -49,6 +51,8 @@ pub struct SagaRow {
     pub updated_at: DateTime<Utc>,
     /// When it ended, if it has.
     pub finished_at: Option<DateTime<Utc>>,
+    /// What it can be found by, computed at its start.
+    pub search: BTreeMap<String, String>,
 }
 
 /// One entry of a saga's journal.
@@ -166,6 +170,7 @@ fn saga(row: &PgRow) -> Result<SagaRow, sqlx::Error> {
         started_at: row.try_get("started_at")?,
         updated_at: row.try_get("updated_at")?,
         finished_at: row.try_get("finished_at")?,
+        search: row.try_get::<Json<BTreeMap<String, String>>, _>("search")?.0,
     })
 }
 
@@ -178,14 +183,14 @@ pub fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], statement: &mut Statement)
         .part(
             "sagas_new",
             "INSERT INTO saga.sagas (lane, id, definition, definition_hash, key, seq, status, reason, correlation_id,
-                                     state, trace, started_at, updated_at, finished_at)
+                                     state, trace, started_at, updated_at, finished_at, search)
              SELECT $1, id, definition, hash, key, seq, status, reason, correlation, state::jsonb, trace, started, updated,
-                    finished
+                    finished, search
              FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
                          $8::text[], $9::uuid[], $10::text[], $11::jsonb[], $12::timestamptz[],
-                         $13::timestamptz[], $14::timestamptz[])
+                         $13::timestamptz[], $14::timestamptz[], $15::jsonb[])
                   AS s (id, definition, hash, key, seq, status, reason, correlation, state, trace, started, updated,
-                        finished)",
+                        finished, search)",
         )
         .bind(lane.0)
         .bind(column(sagas, |saga| saga.id))
@@ -200,7 +205,8 @@ pub fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], statement: &mut Statement)
         .bind(column(sagas, |saga| saga.trace.clone().map(Json)))
         .bind(column(sagas, |saga| saga.started_at))
         .bind(column(sagas, |saga| saga.updated_at))
-        .bind(column(sagas, |saga| saga.finished_at));
+        .bind(column(sagas, |saga| saga.finished_at))
+        .bind(column(sagas, |saga| Json(saga.search.clone())));
 }
 
 /// Writes what became of sagas that exist.

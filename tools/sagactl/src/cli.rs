@@ -124,12 +124,20 @@ pub(crate) struct ListArgs {
     /// Only this key
     #[arg(long)]
     pub(crate) key: Option<String>,
+    /// Only those with this search attribute; repeat it for more, all of which must hold
+    #[arg(long = "where", value_name = "NAME=VALUE", value_parser = attribute)]
+    pub(crate) attributes: Vec<(String, String)>,
     /// Only those started at or after this time (RFC 3339)
     #[arg(long)]
     pub(crate) since: Option<DateTime<Utc>>,
     /// How many at most
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: usize,
+}
+
+fn attribute(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// What to do to a saga, and why.

@@ -1,5 +1,7 @@
 //! Looking at sagas: lists, and one with its timeline.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -46,11 +48,17 @@ fn query(asked: &ListArgs, limit: usize, cursor: Option<String>) -> Vec<(&'stati
         ("status", asked.status.clone()),
         ("definition", asked.definition.clone()),
         ("key", asked.key.clone()),
+        ("where", attributes(&asked.attributes)),
         ("since", asked.since.map(|since| since.to_rfc3339())),
         ("cursor", cursor),
         ("limit", Some(limit.to_string())),
     ];
     given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn attributes(asked: &[(String, String)]) -> Option<String> {
+    let wanted: BTreeMap<&str, &str> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    (!wanted.is_empty()).then(|| json!(wanted).to_string())
 }
 
 pub(crate) async fn show(cli: &Cli, asked: &SagaArgs) -> anyhow::Result<Code> {

@@ -196,6 +196,16 @@ fn the_customer_and_saga_types_are_what_their_schemas_say() {
     is_what_the_schema_says::<saga::SignalSaga>(&from(
         json!({ "key": ORDER, "definition": "d", "signal": "approved" }),
     ));
+    let parent = json!({
+        "definition": "d", "key": "k", "data": "{}", "completed_too": true, "reason": "no stock",
+        "parent_id": OTHER, "parent_definition": "p", "parent_key": ORDER, "parent_step": "ship/0",
+    });
+    is_what_the_schema_says::<saga::StartSubSaga>(&from(parent.clone()));
+    is_what_the_schema_says::<saga::CancelSubSaga>(&from(parent));
+    is_what_the_schema_says::<saga::ReportSubSaga>(&from(json!({
+        "saga_id": OTHER, "key": ORDER, "step": "ship/0", "answer": "SubSagaCompleted", "result": "{}",
+        "sub_saga_id": OTHER, "sub_saga_definition": "d", "sub_saga_key": "k",
+    })));
     is_what_the_schema_says::<saga::SagaDefinition>(&from(
         json!({ "hash": "abc", "name": "d", "version": 1, "body": "{}" }),
     ));

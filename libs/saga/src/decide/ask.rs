@@ -3,12 +3,15 @@
 //! Separate because steps and compensations ask alike, and because the one rule that keeps money safe stands here:
 //! after silence the same command is sent again, and only an answer raises the try.
 
+use serde_json::Value;
+
 use super::draft::{Draft, facts, is_start};
 use crate::backoff;
 use crate::definition::plan::Ask;
 use crate::event::{Fact, Request};
+use crate::expression::EvaluationError;
 use crate::ids::{Direction, StepName, command_id};
-use crate::state::{Open, Waiting};
+use crate::state::{Open, Saga, Waiting};
 use crate::time::Timestamp;
 
 /// Which attempt a request is.
@@ -35,7 +38,7 @@ impl Attempt {
 pub(super) fn request(draft: &mut Draft<'_>, step: &StepName, ask: &Ask) {
     let Some((saga, direction)) = draft.state().saga().zip(draft.state().direction()) else { return };
     let attempt = Attempt::after(draft.find_open(step), draft.now);
-    let payload = match ask.payload.evaluate(&facts(draft.definition, saga, step, None, draft.rollback_reason())) {
+    let payload = match payload(draft, saga, step, ask) {
         Ok(payload) => payload,
         Err(error) => return draft.stuck(step, error.to_string()),
     };
@@ -56,6 +59,11 @@ pub(super) fn request(draft: &mut Draft<'_>, step: &StepName, ask: &Ask) {
         Direction::Forward => Fact::StepRequested(request),
         Direction::Compensate => Fact::CompensationRequested(request),
     });
+}
+
+fn payload(draft: &Draft<'_>, saga: &Saga, step: &StepName, ask: &Ask) -> Result<Value, EvaluationError> {
+    let facts = facts(draft.definition, saga, step, None, draft.rollback_reason());
+    ask.payload.evaluate(draft.definition.name(), saga, step, &facts)
 }
 
 /// When a step may be asked again, if it may.

@@ -86,7 +86,7 @@ impl<'d> Draft<'d> {
 
     /// The pivot, if it was passed for certain.
     pub(super) fn pivot_passed(&self) -> Option<StepName> {
-        let passed = self.state.saga()?.passed.iter();
+        let passed = self.state.known_saga()?.passed.iter();
         let mut done = passed.filter(|passed| passed.how != How::NotNeeded);
         done.find(|passed| self.definition.is_pivot(&passed.step)).map(|passed| passed.step.clone())
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::draft::{Draft, facts};
-use super::{ask, flow};
+use super::{ask, child, flow};
 use crate::definition::order::Next;
 use crate::definition::plan::{Action, Emit, Kept};
 use crate::event::Fact;
@@ -19,8 +19,7 @@ pub(super) fn advance(draft: &mut Draft<'_>) {
         let State::Advancing(advancing) = draft.state() else { return };
         let frontier = draft.definition.frontier(&advancing.saga);
         if frontier.is_empty() {
-            draft.push(Fact::SagaCompleted {});
-            return;
+            return child::complete(draft);
         }
         let mut further = false;
         for next in frontier {

@@ -11,6 +11,7 @@ use crate::expression::{EvaluationError, Expression, Facts};
 use crate::ids::{Direction, StepName, command_id};
 use crate::input::Reply;
 use crate::state::{How, Open, Saga};
+use crate::sub_saga;
 
 /// What an event means.
 pub(super) enum Meaning<'d> {
@@ -29,6 +30,9 @@ pub(super) fn meaning<'d>(draft: &Draft<'d>, reply: &Reply) -> Meaning<'d> {
     let Some((saga, direction)) = draft.state().saga().zip(draft.state().direction()) else {
         return Meaning::Nothing;
     };
+    if reply.topic == sub_saga::TOPIC {
+        return answer_of_sub_saga(draft, reply);
+    }
     let author = reply.causation_id.and_then(|causation| author(draft, saga, causation));
     if let Some((step, author_direction)) = &author
         && *author_direction == direction
@@ -46,6 +50,14 @@ pub(super) fn meaning<'d>(draft: &Draft<'d>, reply: &Reply) -> Meaning<'d> {
         Direction::Forward => something_else(draft, saga, author.as_ref(), reply),
         Direction::Compensate => Meaning::Nothing,
     }
+}
+
+/// A sub-saga names the step that started it. It says what it is, whichever command it was asked by.
+fn answer_of_sub_saga<'d>(draft: &Draft<'d>, reply: &Reply) -> Meaning<'d> {
+    let step = StepName::from(reply.aggregate_id.as_str());
+    let ask = draft.find_open(&step).and_then(|_| draft.ask_of(&step));
+    let ask = ask.filter(|ask| ask.answers_on == reply.topic && mentions(ask, reply));
+    ask.map_or(Meaning::Nothing, |ask| Meaning::Answer { step, ask })
 }
 
 /// The step and direction whose command this is, if it is one of this saga's.

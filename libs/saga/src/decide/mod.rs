@@ -4,6 +4,7 @@
 //! here is a stale or misplaced input and has no effect: `docs/state-grid.md` shows every such cell.
 
 mod ask;
+mod child;
 mod deadline;
 mod draft;
 mod flow;
@@ -30,6 +31,8 @@ pub fn decide(definition: &Definition, state: &State, input: &Input, now: Timest
     match (state, input) {
         (State::NotStarted, Input::Start(start)) => start::begin(&mut draft, start),
         (State::Refused(refusal), Input::Start(start)) => start::begin_refused(&mut draft, refusal, start),
+        (_, Input::Start(start)) => child::started_again(&mut draft, start),
+        (_, Input::CancelByParent(wanted)) => child::cancel(&mut draft, wanted),
         (State::NotStarted, Input::Cancel { by }) => draft.push(Fact::CancelledBeforeStart { by: by.clone() }),
         (State::Advancing(_) | State::RollingBack(_), Input::Reply(reply)) => reply::hear(&mut draft, reply),
         (State::Paused(paused), Input::Reply(reply)) => standing::hear_paused(&mut draft, paused, reply),

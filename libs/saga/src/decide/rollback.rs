@@ -3,12 +3,13 @@
 //! Separate because one difference matters more than any other here: a refused step did not happen and is left out; a
 //! silent one may have happened and is undone too.
 
-use super::ask;
 use super::draft::Draft;
+use super::{ask, child};
 use crate::cause::Cause;
 use crate::event::Fact;
 use crate::ids::StepName;
 use crate::state::{How, State};
+use crate::sub_saga::SubSagaAnswer;
 
 /// Undoes what came before `step`, which was refused: it did not happen.
 pub(super) fn roll_back_before(draft: &mut Draft<'_>, step: &StepName, cause: Cause) {
@@ -33,15 +34,16 @@ pub(super) fn roll_back_everything(draft: &mut Draft<'_>, cause: Cause) {
 
 /// Steps that were done, in order of completion, then those under way, which count as silent.
 fn possibly_done(draft: &Draft<'_>) -> Vec<StepName> {
-    let passed = draft.state().saga().map(|saga| saga.passed.as_slice()).unwrap_or_default();
+    let passed = draft.state().known_saga().map(|saga| saga.passed.as_slice()).unwrap_or_default();
     let done = passed.iter().filter(|passed| passed.how == How::Done).map(|passed| passed.step.clone());
+    let done = done.filter(|step| !draft.definition.stays_when_done(step));
     let under_way = draft.state().open().iter().map(|open| open.step.clone());
     done.chain(under_way).collect()
 }
 
 fn roll_back(draft: &mut Draft<'_>, possible: Vec<StepName>, cause: Cause) {
     let definition = draft.definition;
-    let started_by = draft.state().saga().and_then(|saga| saga.started_by.clone());
+    let started_by = draft.state().known_saga().and_then(|saga| saga.started_by.clone());
     let can_be_undone = |step: &StepName| definition.compensation(step, started_by.as_ref()).is_some();
     let possible: Vec<StepName> = possible.into_iter().filter(can_be_undone).collect();
     let mut stages = definition.rollback_stages(&possible);
@@ -58,6 +60,7 @@ pub(super) fn go_on(draft: &mut Draft<'_>) {
     let State::RollingBack(rolling_back) = draft.state() else { return };
     let Some(stage) = rolling_back.stages.first().cloned() else {
         let reason = rolling_back.cause.to_string();
+        child::tell(draft, SubSagaAnswer::RolledBack, Some(reason.clone()));
         draft.push(Fact::SagaRolledBack { reason });
         return;
     };

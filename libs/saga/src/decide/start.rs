@@ -3,7 +3,7 @@
 //! Separate because a cancel may overtake the start: what then happened outside still has to be undone.
 
 use super::draft::Draft;
-use super::{forward, rollback};
+use super::{child, forward, rollback};
 use crate::cause::Cause;
 use crate::definition::DATA_BYTES_MAX;
 use crate::event::{Fact, SagaStarted};
@@ -15,7 +15,7 @@ pub(super) fn begin(draft: &mut Draft<'_>, start: &Start) {
     let bytes = start.data.to_string().len();
     if bytes > DATA_BYTES_MAX {
         let reason = format!("the saga's data has {bytes} bytes, {DATA_BYTES_MAX} are allowed");
-        draft.push(Fact::StartRefused { reason });
+        refuse(draft, start, reason);
         return;
     }
     record(draft, start);
@@ -24,14 +24,21 @@ pub(super) fn begin(draft: &mut Draft<'_>, start: &Start) {
 
 /// A start after its own cancel: no step is taken, but what the starting event announced is undone.
 pub(super) fn begin_refused(draft: &mut Draft<'_>, refusal: &Refusal, start: &Start) {
-    let Some(by) = &refusal.by else { return };
+    let Some(by) = &refusal.by else { return child::started_again(draft, start) };
     let step_zero = draft.definition.compensation(&StepName::start(), start.started_by.as_ref());
     if step_zero.is_none() {
-        draft.push(Fact::StartRefused { reason: refusal.reason.clone() });
+        refuse(draft, start, refusal.reason.clone());
         return;
     }
     record(draft, start);
     rollback::roll_back_everything(draft, Cause::Cancelled { by: by.clone() });
+}
+
+fn refuse(draft: &mut Draft<'_>, start: &Start, reason: String) {
+    draft.push(Fact::StartRefused { reason: reason.clone() });
+    if let Some(parent) = &start.parent {
+        child::tell_stranger(draft, parent, (draft.definition.saga_id(&start.key), &start.key), reason);
+    }
 }
 
 fn record(draft: &mut Draft<'_>, start: &Start) {
@@ -48,6 +55,7 @@ fn record(draft: &mut Draft<'_>, start: &Start) {
         causation_id: start.event_id,
         correlation_id: start.correlation_id,
         user_id: start.user_id.clone(),
+        parent: start.parent.clone(),
         deadline: definition.deadline().map(|deadline| draft.now.plus(deadline)),
     }));
 }

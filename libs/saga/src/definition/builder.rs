@@ -33,6 +33,7 @@ impl DefinitionBuilder {
             deadline: None,
             search: BTreeMap::new(),
             steps: Vec::new(),
+            result: None,
         };
         Self { spec }
     }
@@ -62,6 +63,13 @@ impl DefinitionBuilder {
     #[must_use]
     pub fn step(mut self, step: StepBuilder) -> Self {
         self.spec.steps.push(step.spec);
+        self
+    }
+
+    /// What the step that started it as a sub-saga learns: names and expressions.
+    #[must_use]
+    pub fn result<'f>(mut self, fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
+        self.spec.result = Some(payload(fields));
         self
     }
 

@@ -11,9 +11,10 @@ use super::plan::{self, Action, Kept, Node, Step};
 use super::problem::{DefinitionError, Problem};
 use super::spec::RollbackSpec;
 use super::spec::{BranchSpec, DefinitionSpec, GroupRollback, StepSpec, TriggerSpec};
+use super::together::SubSagaUse;
 use super::{BRANCHES_MAX, Definition, NESTING_MAX, SEARCH_MAX, STEPS_MAX};
-use crate::expression::{Expression, Scope};
-use crate::ids::{START_STEP, StepName};
+use crate::expression::{Expression, Scope, Template};
+use crate::ids::{RESULT_STEP, START_STEP, StepName};
 
 /// Checks and compiles `spec`.
 pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionError> {
@@ -22,8 +23,9 @@ pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionErro
     let triggers = compiler.triggers();
     let search = compiler.search();
     let flow = compiler.sequence(&spec.steps, "steps", Place::TOP);
+    let result = compiler.result();
     compiler.untils();
-    let Compiler { problems, mut steps, kept, .. } = compiler;
+    let Compiler { problems, mut steps, kept, sub_sagas, .. } = compiler;
     if !problems.is_empty() {
         return Err(DefinitionError { problems });
     }
@@ -36,7 +38,7 @@ pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionErro
     })?;
     let canonical = canonical_json(&value);
     let hash = sha256_hex(&canonical);
-    Ok(Definition { spec, canonical, hash, triggers, search, steps, by_name, flow })
+    Ok(Definition { spec, canonical, hash, triggers, search, steps, by_name, flow, result, sub_sagas })
 }
 
 /// Where in the flow something stands.
@@ -70,6 +72,8 @@ pub(super) struct Compiler<'s> {
     pub(super) each: Option<StepName>,
     pub(super) pivot_passed: bool,
     pub(super) default_key: Option<Arc<Expression>>,
+    /// The sagas that steps start, and where they say so.
+    pub(super) sub_sagas: Vec<SubSagaUse>,
     /// `until` names, checked once all steps are known.
     pub(super) untils: Vec<Until>,
 }
@@ -94,6 +98,7 @@ impl<'s> Compiler<'s> {
             each: None,
             pivot_passed: false,
             default_key: first_key.map(Arc::new),
+            sub_sagas: Vec::new(),
             untils: Vec::new(),
         }
     }
@@ -131,6 +136,10 @@ impl<'s> Compiler<'s> {
         let rollback_path = format!("{path}.on_rollback");
         let compensation = match &trigger.on_rollback {
             None | Some(RollbackSpec::Nothing) => None,
+            Some(RollbackSpec::RollBack) => {
+                self.problem(rollback_path, "no sub-saga is rolled back here: say which command to `compensate` with");
+                None
+            }
             Some(RollbackSpec::Pivot) => {
                 self.problem(rollback_path, "what starts a saga cannot be its point of no return");
                 None
@@ -146,6 +155,15 @@ impl<'s> Compiler<'s> {
             key: key?,
             compensation,
         })
+    }
+
+    /// What is known at the end.
+    fn result(&mut self) -> Option<Template> {
+        let source = self.spec.result.as_ref()?;
+        if self.steps.iter().any(|step| step.name.as_str() == RESULT_STEP) {
+            self.problem("result", format!("a step is called `{RESULT_STEP}` already"));
+        }
+        self.template(source, "result", &self.forward_scope())
     }
 
     fn search(&mut self) -> BTreeMap<String, Expression> {

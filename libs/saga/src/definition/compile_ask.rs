@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::compile::Compiler;
-use super::plan::{Ask, EventMatch, Patience};
+use super::plan::{Ask, EventMatch, Patience, Payload};
 use super::spec::{BackoffSpec, CompensationSpec, EventSpec, StepSpec};
 use crate::expression::{Scope, Template};
 use crate::time::Span;
@@ -27,7 +27,7 @@ impl Compiler<'_> {
         let scope = self.forward_scope();
         let topic = self.required(spec.ask.as_deref(), path, "ask", "the topic the command is sent to");
         let command_type = self.required(spec.to.as_deref(), path, "to", "the command's type");
-        let payload = self.payload(spec.with.as_ref(), &format!("{path}.with"), &scope);
+        let payload = self.payload(spec.with.as_ref(), &format!("{path}.with"), &scope).map(Payload::Written);
         let answers_on = self.answers_on(spec.answers_on.as_deref(), topic.as_deref(), &format!("{path}.ask"));
         let key = self.key(spec.key.as_deref(), &format!("{path}.key"));
         if spec.done_on.is_empty() {
@@ -57,9 +57,10 @@ impl Compiler<'_> {
         let own_topic = spec.to.as_deref().or(forward.map(|ask| ask.topic.as_str()));
         let topic = self.required(own_topic, path, "to", "the topic the compensation is sent to");
         let payload = match (&spec.with, forward) {
-            (None, Some(forward)) => Some(Arc::clone(&forward.payload)),
+            (None, Some(Ask { payload: Payload::Written(forward), .. })) => Some(Arc::clone(forward)),
             (with, _) => self.payload(with.as_ref(), &format!("{path}.with"), &scope),
         };
+        let payload = payload.map(Payload::Written);
         let answers_on = match (&spec.answers_on, &spec.to, forward) {
             (None, None, Some(forward)) => Some(forward.answers_on.clone()),
             (given, _, _) => self.answers_on(given.as_deref(), topic.as_deref(), &format!("{path}.to")),

@@ -29,16 +29,9 @@ const COMMAND_FIELDS: [&str; 17] = [
     "parallel",
 ];
 
-const NOT_YET: [&str; 1] = ["sub_saga"];
-
 impl Compiler<'_> {
     /// A step, still without its name's check.
     pub(super) fn step(&mut self, spec: &StepSpec, path: &str, place: Place) -> Option<Step> {
-        let fields = fields_of(spec);
-        if let Some(kind) = NOT_YET.iter().find(|kind| fields.contains(kind)) {
-            self.problem(format!("{path}.{kind}"), format!("`{kind}` steps are not supported by this version"));
-            return None;
-        }
         let when = self.optional_expression(spec.when.as_deref(), &format!("{path}.when"), &self.forward_scope());
         let action = self.action(spec, path, place)?;
         let name = StepName::from(spec.name.as_deref().unwrap_or_default());
@@ -57,6 +50,11 @@ impl Compiler<'_> {
         if let Some(emit) = &spec.emit {
             self.only_these_fields(spec, path, "emit", &["name", "when", "emit"]);
             return self.emit(emit, &format!("{path}.emit")).map(Box::new).map(Action::Emit);
+        }
+        if let Some(sub_saga) = &spec.sub_saga {
+            let allowed = ["name", "when", "sub_saga", "on_rollback", "timeout"];
+            self.only_these_fields(spec, path, "sub-saga", &allowed);
+            return self.sub_saga(spec, sub_saga, path, place).map(Box::new).map(Action::Command);
         }
         self.only_these_fields(spec, path, "command", &COMMAND_FIELDS);
         self.command(spec, path, place).map(Box::new).map(Action::Command)
@@ -82,6 +80,10 @@ impl Compiler<'_> {
                 self.pivot(place, &rollback_path);
                 Some(Rollback::Pivot)
             }
+            Some(RollbackSpec::RollBack) => {
+                self.problem(rollback_path, "only a sub-saga is rolled back: say which command to `compensate` with");
+                None
+            }
             Some(RollbackSpec::Compensate(_)) if self.pivot_passed => {
                 self.problem(rollback_path, "nothing after the pivot is ever rolled back: say `nothing`");
                 None
@@ -94,7 +96,7 @@ impl Compiler<'_> {
         Some(Command { ask: ask?, undone, rollback: rollback? })
     }
 
-    fn pivot(&mut self, place: Place, path: &str) {
+    pub(super) fn pivot(&mut self, place: Place, path: &str) {
         if let Some(group) = place.beside {
             self.problem(path, format!("a pivot cannot stand inside {group}"));
         }

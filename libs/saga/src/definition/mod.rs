@@ -9,6 +9,7 @@ mod compile_ask;
 mod compile_flow;
 mod compile_scope;
 mod compile_step;
+mod compile_sub_saga;
 pub(crate) mod order;
 pub(crate) mod plan;
 mod problem;
@@ -17,6 +18,7 @@ mod shorthand;
 pub mod spec;
 mod step_builder;
 pub mod suggest;
+mod together;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,10 +29,11 @@ pub use problem::{DefinitionError, Problem};
 pub use routing::{ExpectedAnswers, StartError, StartMatch};
 pub use spec::DefinitionSpec;
 pub use step_builder::StepBuilder;
+pub use together::check_together;
 
 use serde_json::Value;
 
-use crate::expression::{Expression, Facts, SagaFacts};
+use crate::expression::{EvaluationError, Expression, Facts, SagaFacts, Template};
 use crate::ids::{START_STEP, SagaId, StepName};
 use crate::state::Saga;
 use plan::{Ask, ForEach, Node, Rollback, Step};
@@ -60,6 +63,8 @@ pub struct Definition {
     steps: Vec<Step>,
     by_name: BTreeMap<StepName, usize>,
     flow: Vec<Node>,
+    result: Option<Template>,
+    sub_sagas: Vec<together::SubSagaUse>,
 }
 
 impl Definition {
@@ -125,6 +130,19 @@ impl Definition {
     /// The id of the saga with `key`.
     pub fn saga_id(&self, key: &str) -> SagaId {
         SagaId::derive(self.name(), key)
+    }
+
+    /// What whoever started a saga as a sub-saga learns when it has completed.
+    pub(crate) fn result(&self, saga: &Saga) -> Result<Value, EvaluationError> {
+        let facts = SagaFacts { id: saga.id, key: &saga.key, data: &saga.data, results: &saga.results, reason: None };
+        let facts = Facts { saga: Some(facts), ..Facts::default() };
+        self.result.as_ref().map_or(Ok(Value::Null), |result| result.evaluate(&facts))
+    }
+
+    /// Whether a step's work stays after a rollback once it was done: a sub-saga that is only stopped.
+    pub fn stays_when_done(&self, name: &StepName) -> bool {
+        let command = self.step(name).and_then(|step| step.action.command());
+        command.is_some_and(|command| matches!(command.rollback, Rollback::Stop(_)))
     }
 
     /// What a saga that has just started can be found by: names and values. What cannot be computed is left out, and so

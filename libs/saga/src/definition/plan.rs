@@ -74,7 +74,7 @@ impl Action {
 impl Rollback {
     pub(crate) const fn ask(&self) -> Option<&Ask> {
         match self {
-            Self::Compensate(ask) => Some(ask),
+            Self::Compensate(ask) | Self::Stop(ask) => Some(ask),
             Self::Nothing | Self::Pivot => None,
         }
     }
@@ -103,6 +103,8 @@ pub(crate) enum Rollback {
     Nothing,
     Pivot,
     Compensate(Box<Ask>),
+    /// Only what was not finished: a sub-saga that has completed stays.
+    Stop(Box<Ask>),
 }
 
 /// A command with the answers expected to it; steps and compensations are the same in this.
@@ -110,13 +112,34 @@ pub(crate) enum Rollback {
 pub(crate) struct Ask {
     pub(crate) topic: String,
     pub(crate) command_type: String,
-    pub(crate) payload: Arc<Template>,
+    pub(crate) payload: Payload,
     pub(crate) answers_on: String,
     pub(crate) key: Option<Arc<Expression>>,
     pub(crate) done: Vec<EventMatch>,
     pub(crate) refused: Vec<EventMatch>,
     pub(crate) retry: Vec<EventMatch>,
     pub(crate) patience: Patience,
+}
+
+/// What a command says.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    Written(Arc<Template>),
+    /// Start this saga.
+    Start(Arc<SubSaga>),
+    /// End it, and roll it back.
+    Cancel {
+        sub_saga: Arc<SubSaga>,
+        completed_too: bool,
+    },
+}
+
+/// A saga that a step starts.
+#[derive(Debug)]
+pub(crate) struct SubSaga {
+    pub(crate) definition: String,
+    pub(crate) key: Option<Expression>,
+    pub(crate) data: Template,
 }
 
 /// An event type, with a condition on it.

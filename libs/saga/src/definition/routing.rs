@@ -11,6 +11,7 @@ use super::{Definition, StartedBy};
 use crate::expression::{EvaluationError, Expression, Facts};
 use crate::ids::{Direction, StepName};
 use crate::state::Saga;
+use crate::sub_saga;
 
 /// A saga that an event starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,7 +158,9 @@ impl Definition {
     /// Topics whose events this definition reads.
     pub fn event_topics(&self) -> BTreeSet<&str> {
         let replies = self.readers().map(|reader| reader.topic);
-        replies.chain(self.triggers.iter().map(|trigger| trigger.topic.as_str())).collect()
+        let topics = replies.chain(self.triggers.iter().map(|trigger| trigger.topic.as_str()));
+        // What sub-sagas answer comes with the commands to sagas, which are read anyway.
+        topics.filter(|topic| *topic != sub_saga::TOPIC).collect()
     }
 
     /// Topics this definition sends commands to.

@@ -134,6 +134,7 @@ impl Serialize for RollbackSpec {
         match self {
             Self::Nothing => serializer.serialize_str("nothing"),
             Self::Pivot => serializer.serialize_str("pivot"),
+            Self::RollBack => serializer.serialize_str("roll_back"),
             Self::Compensate(compensation) => compensation.serialize(serializer),
         }
     }
@@ -147,14 +148,15 @@ impl<'de> Deserialize<'de> for RollbackSpec {
             type Value = RollbackSpec;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`nothing`, `pivot`, or the command to `compensate` with")
+                f.write_str("`nothing`, `pivot`, the command to `compensate` with, or for a sub-saga `roll_back`")
             }
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<RollbackSpec, E> {
                 match word {
                     "nothing" => Ok(RollbackSpec::Nothing),
                     "pivot" => Ok(RollbackSpec::Pivot),
-                    other => Err(E::unknown_variant(other, &["nothing", "pivot", "compensate"])),
+                    "roll_back" => Ok(RollbackSpec::RollBack),
+                    other => Err(E::unknown_variant(other, &["nothing", "pivot", "compensate", "roll_back"])),
                 }
             }
 

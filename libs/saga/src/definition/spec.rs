@@ -30,6 +30,9 @@ pub struct DefinitionSpec {
     pub search: BTreeMap<String, String>,
     /// What it does, in order.
     pub steps: Vec<StepSpec>,
+    /// What the step that started it as a sub-saga learns when it has completed: a tree of expressions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
 }
 
 /// An event that starts a saga.
@@ -126,9 +129,9 @@ pub struct StepSpec {
     /// For each: the list, and what is done for each of its items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<ForEachSpec>,
-    /// Reserved: another definition, run as a step.
+    /// Sub-saga: which one is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sub_saga: Option<Value>,
+    pub sub_saga: Option<SubSagaSpec>,
 }
 
 /// One branch of a parallel group.
@@ -156,6 +159,20 @@ pub enum OtherwiseSpec {
     RollBack,
     /// It does this.
     Do(BranchSpec),
+}
+
+/// A saga that a step starts, and waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubSagaSpec {
+    /// Its definition's name; the newest version is started.
+    pub start: String,
+    /// Its key; made from this saga's definition, key and step when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Its `saga.data`, a tree of expressions; this saga's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Value>,
 }
 
 /// A list, and what is done for each of its items.
@@ -206,6 +223,8 @@ pub enum RollbackSpec {
     Nothing,
     /// The point of no return: once done, the saga only goes forward.
     Pivot,
+    /// The sub-saga is rolled back, even once it has completed.
+    RollBack,
     /// A command takes it back.
     Compensate(Box<CompensationSpec>),
 }

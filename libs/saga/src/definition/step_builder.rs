@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::builder::{Compensation, ExpectedEvent, payload};
 use super::spec::{
     BackoffSpec, BranchSpec, ChoiceSpec, EmitSpec, ForEachSpec, GroupRollback, OnTimeout, OtherwiseSpec, RollbackSpec,
-    StepSpec, WaitSpec,
+    StepSpec, SubSagaSpec, WaitSpec,
 };
 use crate::time::Span;
 
@@ -125,6 +125,21 @@ impl StepBuilder {
         step
     }
 
+    /// A step that starts a saga of another definition and is done when that has completed; say what a rollback does
+    /// about it, and how long it may take.
+    pub fn sub_saga(name: &str, definition: &str) -> Self {
+        let mut step = Self::named(name);
+        step.spec.sub_saga = Some(SubSagaSpec { start: definition.to_owned(), key: None, with: None });
+        step
+    }
+
+    /// Sub-saga: it is rolled back, even once it has completed.
+    #[must_use]
+    pub fn roll_back_sub_saga(mut self) -> Self {
+        self.spec.on_rollback = Some(RollbackSpec::RollBack);
+        self
+    }
+
     /// For each: how many items are under way at once.
     #[must_use]
     pub fn at_once(mut self, items: u32) -> Self {
@@ -150,10 +165,13 @@ impl StepBuilder {
         self
     }
 
-    /// Command: its payload, names and expressions.
+    /// Command: its payload, names and expressions. Sub-saga: its data.
     #[must_use]
     pub fn with<'f>(mut self, fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
-        self.spec.with = Some(payload(fields));
+        match &mut self.spec.sub_saga {
+            Some(sub_saga) => sub_saga.with = Some(payload(fields)),
+            None => self.spec.with = Some(payload(fields)),
+        }
         self
     }
 
@@ -164,10 +182,13 @@ impl StepBuilder {
         self
     }
 
-    /// Command: the saga key inside an answer that names no command.
+    /// Command: the saga key inside an answer that names no command. Sub-saga: its key.
     #[must_use]
     pub fn key(mut self, expression: &str) -> Self {
-        self.spec.key = Some(expression.to_owned());
+        match &mut self.spec.sub_saga {
+            Some(sub_saga) => sub_saga.key = Some(expression.to_owned()),
+            None => self.spec.key = Some(expression.to_owned()),
+        }
         self
     }
 
@@ -227,7 +248,7 @@ impl StepBuilder {
         self
     }
 
-    /// Command: time allowed per attempt. Wait: how long to wait.
+    /// Command: time allowed per attempt. Wait, sub-saga: how long to wait.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         match &mut self.spec.wait_for {

@@ -15,6 +15,7 @@ use crate::cause::{By, Cause};
 use crate::definition::StartedBy;
 use crate::ids::{CommandId, Direction, SagaId, StepName};
 use crate::input::Reply;
+use crate::sub_saga::{Parent, SubSagaAnswer};
 use crate::time::Timestamp;
 
 /// One journal entry: what, and when it was decided.
@@ -240,6 +241,21 @@ pub enum Fact {
     },
     /// The saga's deadline passed after the pivot: it goes on.
     SagaDeadlinePassed {},
+    /// The step that started the saga was told what became of it.
+    ParentTold {
+        /// The saga.
+        saga: SagaId,
+        /// Its key.
+        key: String,
+        /// The step.
+        parent: Parent,
+        /// What it was told.
+        answer: SubSagaAnswer,
+        /// Why, unless all went well.
+        reason: Option<String>,
+        /// The definition's `result`; null unless all went well.
+        result: Value,
+    },
     /// All steps are done.
     SagaCompleted {},
     /// Everything is undone.
@@ -279,6 +295,9 @@ pub struct SagaStarted {
     pub user_id: Option<String>,
     /// When it will be rolled back.
     pub deadline: Option<Timestamp>,
+    /// The step of another saga that waits for its end.
+    #[serde(default)]
+    pub parent: Option<Parent>,
 }
 
 /// A command to a participant.
@@ -346,6 +365,7 @@ impl Fact {
             Self::SagaUnstuck { .. } => "SagaUnstuck",
             Self::CancelRefused { .. } => "CancelRefused",
             Self::SagaDeadlinePassed {} => "SagaDeadlinePassed",
+            Self::ParentTold { .. } => "ParentTold",
             Self::SagaCompleted {} => "SagaCompleted",
             Self::SagaRolledBack { .. } => "SagaRolledBack",
             Self::SagaAbandoned { .. } => "SagaAbandoned",

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Event;
 
 /// Every kind of journal entry, in the order of the topic's union.
-pub const KINDS: [&str; 32] = [
+pub const KINDS: [&str; 33] = [
     "SagaStarted",
     "StartRefused",
     "CancelledBeforeStart",
@@ -42,10 +42,11 @@ pub const KINDS: [&str; 32] = [
     "SagaAbandoned",
     "ChoiceMade",
     "FanOutStarted",
+    "ParentTold",
 ];
 
 /// Fields that hold any shape of JSON, and whether nothing is written as null rather than as the text `null`.
-const FREE_FORM: [(&str, bool); 8] = [
+const FREE_FORM: [(&str, bool); 9] = [
     ("data", false),
     ("items", false),
     ("payload", false),
@@ -54,6 +55,7 @@ const FREE_FORM: [(&str, bool); 8] = [
     ("result", true),
     ("started_by", true),
     ("by", true),
+    ("parent", true),
 ];
 
 /// Fields that hold a time: RFC 3339 text in a record, microseconds in the engine.

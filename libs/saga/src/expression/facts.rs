@@ -54,6 +54,11 @@ impl Facts<'_> {
         }
     }
 
+    /// Why the saga is rolled back, if it is.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.saga.as_ref()?.reason.as_deref()
+    }
+
     /// A step's result; of a step that is done for each item, this item's.
     fn result(&self, step: &str) -> Option<&Value> {
         let result = self.saga.as_ref()?.results.get(step)?;

@@ -17,6 +17,7 @@ use crate::cause::{By, Cause};
 use crate::definition::StartedBy;
 use crate::ids::{Direction, SagaId, StepName};
 use crate::input::Reply;
+use crate::sub_saga::Parent;
 use crate::time::Timestamp;
 
 /// Where a saga stands.
@@ -82,6 +83,9 @@ pub struct Saga {
     /// The user on whose behalf it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
+    /// The step of another saga that waits for its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// Steps passed, in order of completion.
     pub passed: Vec<Passed>,
     /// The branch that each choice took, from 0; none when no condition held.
@@ -268,6 +272,12 @@ pub struct Ended {
     /// Why it was rolled back or abandoned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The step of another saga that was told of its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// The whole of it, where it has completed and its parent may yet want it rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Box<Saga>>,
 }
 
 impl Course {

@@ -90,6 +90,11 @@ impl State {
         }
     }
 
+    /// The saga while it lives; also one that has completed and may yet be rolled back by the step that started it.
+    pub(crate) fn known_saga(&self) -> Option<&Saga> {
+        self.saga().or_else(|| self.ended()?.held.as_deref())
+    }
+
     /// What is under way; also in a saga that stands still.
     pub fn open(&self) -> &[Open] {
         match self {
@@ -194,7 +199,7 @@ impl State {
         }
     }
 
-    const fn ended(&self) -> Option<&Ended> {
+    pub(crate) const fn ended(&self) -> Option<&Ended> {
         match self {
             Self::Completed(ended) | Self::RolledBack(ended) | Self::Abandoned(ended) => Some(ended),
             _ => None,

@@ -45,6 +45,7 @@ pub(crate) fn stories() -> Vec<Story> {
             .done("charge-card"),
         started(&example("partial-shipment")).done("hold-amount").done("pick/0"),
         started(&example("customer-onboarding")).done("open-file"),
+        started(&example("subscription-signup").as_sub_saga()).refused("create-account"),
         debited().refused("credit").undoing_refused("debit").skipped("ann"),
         debited().refused("credit").undoing_refused("debit").abandoned("ann"),
         debited().done("credit").cancelled("ann").refused("notify").skipped("ann"),

@@ -1,5 +1,7 @@
 //! Lists of sagas. Separate from one saga's page: here everything is about pages and filters.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use backstitch_service_kit::http::{Problem, ProblemBody, Query, Viewer};
@@ -51,6 +53,7 @@ async fn page(api: &Api, asked: ListQuery) -> Result<Json<SagaPage>, Problem> {
         statuses,
         definition: asked.definition,
         key: asked.key,
+        search: asked.attributes.as_deref().map(attributes).transpose()?.filter(|wanted| !wanted.is_empty()),
         since: asked.since,
         before: asked.cursor.as_deref().map(read_cursor).transpose()?,
         // One more than asked, to know whether there are more.
@@ -73,6 +76,13 @@ fn statuses(text: &str) -> Result<Vec<String>, Problem> {
         Err(Problem::bad_request("status_unknown", detail))
     };
     text.split(',').map(str::trim).map(known).collect()
+}
+
+fn attributes(text: &str) -> Result<BTreeMap<String, String>, Problem> {
+    serde_json::from_str(text).map_err(|error| {
+        let detail = format!("`where` should be a JSON object of texts, as in {{\"customer\":\"c-3\"}}: {error}");
+        Problem::bad_request("where_unreadable", detail)
+    })
 }
 
 fn cursor(saga: &SagaSummary) -> String {

@@ -1,5 +1,7 @@
 //! The API's reads. The lanes have their own in `store`; nothing here writes.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -10,7 +12,7 @@ use uuid::Uuid;
 use super::views::{Entry, SagaSummary};
 
 const SUMMARY: &str =
-    "id, definition, definition_hash, key, status, reason, correlation_id, started_at, updated_at, finished_at";
+    "id, definition, definition_hash, key, status, reason, correlation_id, search, started_at, updated_at, finished_at";
 
 impl FromRow<'_, PgRow> for SagaSummary {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -22,6 +24,7 @@ impl FromRow<'_, PgRow> for SagaSummary {
             status: row.try_get("status")?,
             reason: row.try_get("reason")?,
             correlation_id: row.try_get("correlation_id")?,
+            search: row.try_get::<Json<BTreeMap<String, String>>, _>("search")?.0,
             started_at: row.try_get("started_at")?,
             updated_at: row.try_get("updated_at")?,
             finished_at: row.try_get("finished_at")?,
@@ -51,6 +54,7 @@ pub(super) struct Filter {
     pub(super) live_only: bool,
     pub(super) definition: Option<String>,
     pub(super) key: Option<String>,
+    pub(super) search: Option<BTreeMap<String, String>>,
     pub(super) since: Option<DateTime<Utc>>,
     /// Where the page before ended.
     pub(super) before: Option<(DateTime<Utc>, Uuid)>,
@@ -64,7 +68,7 @@ pub(super) async fn sagas(db: &PgPool, filter: &Filter) -> Result<Vec<SagaSummar
          WHERE ($1::text[] IS NULL OR status = ANY($1)) AND ($2::text IS NULL OR definition = $2)
            AND ($3::text IS NULL OR key = $3) AND ($4::timestamptz IS NULL OR started_at >= $4)
            AND ($5::timestamptz IS NULL OR (started_at <= $5 AND (started_at < $5 OR id > $6)))
-           {live}
+           AND ($8::jsonb IS NULL OR (search <> '{{}}' AND search @> $8)) {live}
          ORDER BY started_at DESC, id LIMIT $7"
     );
     let (before_at, before_id) = filter.before.unzip();
@@ -76,6 +80,7 @@ pub(super) async fn sagas(db: &PgPool, filter: &Filter) -> Result<Vec<SagaSummar
         .bind(before_at)
         .bind(before_id)
         .bind(filter.limit)
+        .bind(filter.search.as_ref().map(Json))
         .fetch_all(db)
         .await
 }

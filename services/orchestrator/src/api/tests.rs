@@ -107,6 +107,7 @@ fn input(command: &Envelope) -> Input {
                 event_id: command.event_id,
                 correlation_id: command.correlation_id,
                 user_id: command.user_id.clone(),
+                parent: None,
             })
         }
         CancelSaga::EVENT_TYPE => Input::Cancel { by },
@@ -353,6 +354,39 @@ async fn pages_show_every_saga_once_newest_first() {
     }
     let (_, stuck) = orchestrator.get("/stuck").await;
     assert_eq!(stuck["sagas"], json!([]));
+    orchestrator.end().await;
+}
+
+#[tokio::test]
+async fn sagas_are_found_by_their_search_attributes() {
+    let (orchestrator, _) = orchestrator().await;
+    for (number, attributes) in
+        [r#"{"customer":"ann","city":"Rome"}"#, r#"{"customer":"bob","city":"Rome"}"#].into_iter().enumerate()
+    {
+        orchestrator.start(&format!("order-{number}")).await;
+        sqlx::query("UPDATE saga.sagas SET search = $1::jsonb WHERE key = $2")
+            .bind(attributes)
+            .bind(format!("order-{number}"))
+            .execute(&orchestrator.db)
+            .await
+            .unwrap();
+    }
+    orchestrator.start("order-2").await;
+    for (wanted, keys) in [
+        (r#"{"customer":"bob"}"#, vec!["order-1"]),
+        (r#"{"city":"Rome"}"#, vec!["order-1", "order-0"]),
+        (r#"{"city":"Rome","customer":"ann"}"#, vec!["order-0"]),
+        (r#"{"city":"Oslo"}"#, vec![]),
+        ("{}", vec!["order-2", "order-1", "order-0"]),
+    ] {
+        let (_, page) = orchestrator.get(&format!("/sagas?where={wanted}")).await;
+        let found: Vec<&str> =
+            page["sagas"].as_array().unwrap().iter().filter_map(|saga| saga["key"].as_str()).collect();
+        assert_eq!(found, keys, "{wanted}");
+    }
+    let (_, page) = orchestrator.get("/sagas?key=order-1").await;
+    assert_eq!(page["sagas"][0]["search"], json!({ "customer": "bob", "city": "Rome" }));
+    assert_eq!(orchestrator.get("/sagas?where=customer").await.0, 400);
     orchestrator.end().await;
 }
 

@@ -1,5 +1,7 @@
 //! What callers read and send, as JSON. Separate from the tables, which may change while these may not.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +25,8 @@ pub(super) struct SagaSummary {
     pub reason: Option<String>,
     /// The flow it belongs to.
     pub correlation_id: Uuid,
+    /// What it can be found by, as its definition says.
+    pub search: BTreeMap<String, String>,
     /// When it started.
     pub started_at: DateTime<Utc>,
     /// When it last moved.
@@ -86,6 +90,9 @@ pub(super) struct ListQuery {
     pub definition: Option<String>,
     /// Only this key.
     pub key: Option<String>,
+    /// Only those with all these search attributes: a JSON object of texts, as in `{"customer":"c-3"}`.
+    #[serde(rename = "where")]
+    pub attributes: Option<String>,
     /// Only those started at or after this time (RFC 3339).
     pub since: Option<DateTime<Utc>>,
     /// How many, 1 to 500; 50 if not said.

@@ -4,6 +4,7 @@ mod batches;
 mod people;
 mod replies;
 mod starts;
+mod sub_sagas;
 mod timers;
 
 use std::ops::Deref;

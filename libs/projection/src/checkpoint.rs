@@ -49,7 +49,9 @@ pub(crate) async fn begin(
     let rows = sqlx::query(
         "WITH wanted AS (SELECT * FROM unnest($3::text[], $4::integer[]) AS w (topic, partition)), made AS (
             INSERT INTO projection.checkpoints (name, version, topic, partition)
-            SELECT $1, $2, topic, partition FROM wanted ORDER BY topic, partition ON CONFLICT DO NOTHING
+            SELECT $1, $2, topic, partition FROM wanted
+            WHERE EXISTS (SELECT FROM projection.versions WHERE name = $1 AND version = $2 AND dropped_at IS NULL)
+            ORDER BY topic, partition ON CONFLICT DO NOTHING
             RETURNING topic, partition, next_offset)
          SELECT topic, partition, next_offset FROM made UNION
          SELECT topic, partition, next_offset FROM projection.checkpoints JOIN wanted USING (topic, partition)

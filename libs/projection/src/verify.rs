@@ -58,12 +58,11 @@ pub(crate) struct Pair {
 
 /// Compares, and keeps the verdict with the rebuilt version. `None` where they did not meet in time: another time.
 pub(crate) async fn verify(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<Option<Verdict>, sqlx::Error> {
-    hold(host, pair, pool).await?;
-    let outcome = compare_where_they_meet(host, pair, pool).await;
-    let released = release(host, pair, pool).await;
-    let Some(tables) = outcome? else { return Ok(None) };
-    released?;
-    let verdict = Verdict { compared_with: pair.live, must_be_equal: pair.live_shape == host.shape(), tables };
+    let must_be_equal = pair.live_shape == host.shape();
+    // Of another shape, nobody here may fill the live version: it need not come any further, and rows are only counted.
+    let tables = if must_be_equal { meet(host, pair, pool).await? } else { Some(count(host, pair, pool).await?) };
+    let Some(tables) = tables else { return Ok(None) };
+    let verdict = Verdict { compared_with: pair.live, must_be_equal, tables };
     sqlx::query(
         "UPDATE projection.versions SET verdict = $3, verified_at = clock_timestamp()
          WHERE name = $1 AND version = $2 AND state = 'building'",
@@ -74,6 +73,37 @@ pub(crate) async fn verify(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result
     .execute(pool)
     .await?;
     Ok(Some(verdict))
+}
+
+async fn meet(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<Option<Vec<Difference>>, sqlx::Error> {
+    hold(host, pair, pool).await?;
+    let outcome = compare_where_they_meet(host, pair, pool).await;
+    let released = release(host, pair, pool).await;
+    let differences = outcome?;
+    released?;
+    Ok(differences)
+}
+
+/// Tables that only one of them has count as empty in the other.
+async fn count(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<Vec<Difference>, sqlx::Error> {
+    let mut db = pool.acquire().await?;
+    let mut differences = Vec::new();
+    for table in host.tables().compared {
+        let mut rows = [0; 2];
+        for (rows, version) in rows.iter_mut().zip([pair.live, pair.rebuilt]) {
+            let name = format!("\"{}\".\"{table}\"", host.name().schema(version));
+            let exists: bool =
+                sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(&name).fetch_one(&mut *db).await?;
+            if exists {
+                let sql = format!("SELECT count(*) FROM {name}");
+                *rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *db).await?;
+            }
+        }
+        let [rows_live, rows_rebuilt] = rows;
+        let table = (*table).to_owned();
+        differences.push(Difference { table, rows_live, rows_rebuilt, only_live: 0, only_rebuilt: 0 });
+    }
+    Ok(differences)
 }
 
 /// Neither version passes, for a while, where the further of both is.
@@ -186,7 +216,7 @@ async fn compare(
         let only = |of: &str, not: &str| {
             format!(
                 "SELECT count(*) FROM (SELECT t::text FROM \"{of}\".\"{table}\" AS t
-                 EXCEPT ALL SELECT t::text FROM \"{not}\".\"{table}\" AS t) AS only"
+                 EXCEPT ALL SELECT t::text FROM \"{not}\".\"{table}\" AS t) AS missing"
             )
         };
         difference.only_live = sqlx::query_scalar(AssertSqlSafe(only(&live, &rebuilt))).fetch_one(&mut *db).await?;

@@ -1,12 +1,14 @@
 //! The moment in which queries see the rebuilt version instead of the live one: one transaction, so that whoever dies in
 //! it has done nothing.
 
+use std::time::{Duration, Instant};
+
 use sqlx::types::Json;
 use sqlx::{Executor as _, PgConnection, PgPool, Row as _};
 
 use crate::drive::Host;
 use crate::layout::{lock, show};
-use crate::verify::Verdict;
+use crate::verify::{Verdict, hold, release};
 
 /// Why the versions were not swapped.
 #[derive(Debug, thiserror::Error)]
@@ -61,8 +63,36 @@ impl SwapError {
     }
 }
 
+/// How long a rebuilt version may take to catch up with a live one that is held.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Shows the version that is being built; answers its number. `force` swaps in one that differs.
+///
+/// Under steady load one of many partitions is always a little behind: then both are held until the rebuilt one is not.
 pub(crate) async fn swap(host: &dyn Host, force: bool, pool: &PgPool) -> Result<i32, SwapError> {
+    match attempt(host, force, pool).await {
+        Err(SwapError::Behind { .. }) => {}
+        outcome => return outcome,
+    }
+    let versions: Vec<i32> =
+        sqlx::query_scalar("SELECT version FROM projection.versions WHERE name = $1 AND state IN ('live', 'building')")
+            .bind(host.name().text())
+            .fetch_all(pool)
+            .await?;
+    hold(host, &versions, pool).await?;
+    let deadline = Instant::now() + PATIENCE;
+    let outcome = loop {
+        match attempt(host, force, pool).await {
+            Err(SwapError::Behind { .. }) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN).await,
+            outcome => break outcome,
+        }
+    };
+    release(host, &versions, pool).await?;
+    outcome
+}
+
+async fn attempt(host: &dyn Host, force: bool, pool: &PgPool) -> Result<i32, SwapError> {
     let name = host.name();
     let mut transaction = pool.begin().await?;
     lock(name, &mut transaction).await?;

@@ -56,6 +56,12 @@ pub(crate) struct Pair {
     pub(crate) rebuilt: i32,
 }
 
+impl Pair {
+    const fn both(self) -> [i32; 2] {
+        [self.live, self.rebuilt]
+    }
+}
+
 /// Compares, and keeps the verdict with the rebuilt version. `None` where they did not meet in time: another time.
 pub(crate) async fn verify(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<Option<Verdict>, sqlx::Error> {
     let must_be_equal = pair.live_shape == host.shape();
@@ -76,9 +82,9 @@ pub(crate) async fn verify(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result
 }
 
 async fn meet(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<Option<Vec<Difference>>, sqlx::Error> {
-    hold(host, pair, pool).await?;
+    hold(host, &pair.both(), pool).await?;
     let outcome = compare_where_they_meet(host, pair, pool).await;
-    let released = release(host, pair, pool).await;
+    let released = release(host, &pair.both(), pool).await;
     let differences = outcome?;
     released?;
     Ok(differences)
@@ -107,7 +113,7 @@ async fn count(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<Vec<Differe
 }
 
 /// Neither version passes, for a while, where the further of both is.
-async fn hold(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<(), sqlx::Error> {
+pub(crate) async fn hold(host: &dyn Host, versions: &[i32], pool: &PgPool) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     // First locked, then looked at by a later statement: a batch that is being committed counts.
     sqlx::query(
@@ -115,7 +121,7 @@ async fn hold(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<(), sqlx::Er
          ORDER BY version, topic, partition FOR UPDATE",
     )
     .bind(host.name().text())
-    .bind([pair.live, pair.rebuilt])
+    .bind(versions)
     .execute(&mut *transaction)
     .await?;
     sqlx::query(
@@ -126,20 +132,21 @@ async fn hold(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<(), sqlx::Er
          WHERE c.name = $1 AND c.version = ANY ($2) AND c.topic = furthest.topic AND c.partition = furthest.partition",
     )
     .bind(host.name().text())
-    .bind([pair.live, pair.rebuilt])
+    .bind(versions)
     .bind(HOLD)
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await
 }
 
-async fn release(host: &dyn Host, pair: Pair, pool: &PgPool) -> Result<(), sqlx::Error> {
+/// Both go on.
+pub(crate) async fn release(host: &dyn Host, versions: &[i32], pool: &PgPool) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE projection.checkpoints SET hold_at = NULL, held_until = NULL
          WHERE name = $1 AND version = ANY ($2) AND hold_at IS NOT NULL",
     )
     .bind(host.name().text())
-    .bind([pair.live, pair.rebuilt])
+    .bind(versions)
     .execute(pool)
     .await?;
     Ok(())
@@ -156,7 +163,7 @@ async fn compare_where_they_meet(
         let mut snapshot = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         if have_met(host, pair, &mut snapshot).await? {
             // The lanes go on; what is compared stands still all the same.
-            release(host, pair, pool).await?;
+            release(host, &pair.both(), pool).await?;
             // Whole tables are read, once, however long it takes.
             snapshot.execute("SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on").await?;
             let mut differences = Vec::new();

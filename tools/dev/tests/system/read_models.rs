@@ -86,9 +86,10 @@ fn orders_of_every_fate_show_what_became_of_them() -> Result<()> {
         let order = placed["order_id"].as_str().unwrap_or_default();
         shown.push(system.until_shown(order, fate, |view| view["status"] == json!(fate))?);
     }
-    let good = system.until_shown(shown[0]["order_id"].as_str().unwrap_or_default(), "the customer's name", |view| {
-        view["customer_name"] == "Ada Lovelace"
-    })?;
+    let good =
+        system.until_shown(shown[0]["order_id"].as_str().unwrap_or_default(), "the customer's name", |view| {
+            view["customer_name"] == "Ada Lovelace"
+        })?;
     ensure!(good["customer_email"] == "ada@example.org" && good["total_amount"] == 5_000, "{good}");
     ensure!(good["tracking_number"].is_string() && good["payment_id"].is_string(), "{good}");
     ensure!(shown[1]["reason"] == "out of stock" && shown[1]["payment_id"].is_null(), "{}", shown[1]);

@@ -127,8 +127,8 @@ fn a_read_model_is_rebuilt_and_swapped_while_it_answers_every_question() -> Resu
     system.until_order_is(order, "shipped")?;
     system.until("the sale counts", || {
         let page = system.ask(&format!("/sales?product={product}"))?;
-        let stock = system.find("order", &format!("/stock/{product}"));
-        Ok(page["sales"][0]["units"] == 1 && system.block_on(stock)?.is_some_and(|stock| stock["received"] == 5))
+        let stock = system.block_on(system.find("order", &format!("/stock/{product}")))?;
+        Ok(page["sales"][0]["units"] == 1 && stock.is_some_and(|stock| stock["received"] == 5))
     })?;
     for projection in ["orders", "stock", "sales"] {
         let version = system.rebuild(projection)?;

@@ -40,6 +40,10 @@ pub struct Envelope {
     pub data: Value,
 }
 
+/// In the metadata: the event's number in the stream of its aggregate, from 1. Streams of different types are numbered
+/// apart. Whoever keeps state drops by it what it has seen; producers that have no streams leave it out.
+pub const STREAM_VERSION: &str = "stream_version";
+
 /// Why an envelope's data is not what its reader takes it for.
 #[derive(Debug, thiserror::Error)]
 pub enum TypedError {
@@ -71,6 +75,12 @@ impl Envelope {
     #[must_use]
     pub fn is<T: Payload>(&self) -> bool {
         self.event_type == T::EVENT_TYPE && self.event_version == T::EVENT_VERSION
+    }
+
+    /// The event's number in the stream of its aggregate, where its producer says so.
+    #[must_use]
+    pub fn stream_version(&self) -> Option<u64> {
+        self.metadata.get(STREAM_VERSION)?.parse().ok()
     }
 
     /// The data as a `T`.

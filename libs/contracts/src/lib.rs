@@ -26,6 +26,6 @@ pub use avro::SchemaError;
 pub use catalog::{Catalog, CatalogError, Cleanup, Kind, Topic};
 pub use decoder::{DecodeError, Decoder};
 pub use encoder::{EncodeError, Encoder};
-pub use envelope::{Envelope, TypedError};
+pub use envelope::{Envelope, STREAM_VERSION, TypedError};
 pub use framing::{frame, schema_id};
 pub use payload::{Payload, member_name};

@@ -68,7 +68,7 @@ impl KafkaInbox {
     /// [`StartInboxError`] when a topic is missing, the broker does not answer, or a setting is refused.
     pub async fn start(settings: &KafkaSettings, plan: InboxPlan) -> Result<Self, StartInboxError> {
         let topology = read_topology(settings, &plan.lane_topic, &plan.inputs).await?;
-        let positions = Arc::new(Positions::new(&topology));
+        let positions = Arc::new(Positions::new(&plan.group, &topology));
         let partitions = topology.partitions.values().map(|count| usize::try_from(*count).unwrap_or(0)).sum();
         let reader = Reader::new(settings, &plan.group, partitions, Some(Arc::clone(&positions)))
             .map_err(|source| StartInboxError::Client { client: "reader", source })?;
@@ -76,7 +76,7 @@ impl KafkaInbox {
         let owned = OwnedLanes::default();
         let (events, ownership) = mpsc::unbounded_channel();
         let patience = Duration::from_millis(settings.hand_over_timeout_ms.into());
-        let announcer = Announcer::new(owned.clone(), events, patience);
+        let announcer = Announcer::new(&plan.group, owned.clone(), events, patience);
         let membership = Membership::join(
             settings,
             &plan.group,

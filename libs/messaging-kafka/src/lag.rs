@@ -14,6 +14,7 @@ use crate::ownership::OwnedLanes;
 /// The positions reported so far.
 #[derive(Debug)]
 pub(crate) struct Positions {
+    group: String,
     lanes: i32,
     reported: Mutex<Reported>,
 }
@@ -25,8 +26,8 @@ struct Reported {
 }
 
 impl Positions {
-    pub(crate) fn new(topology: &Topology) -> Self {
-        Self { lanes: topology.lanes().max(1), reported: Mutex::default() }
+    pub(crate) fn new(group: &str, topology: &Topology) -> Self {
+        Self { group: group.to_owned(), lanes: topology.lanes().max(1), reported: Mutex::default() }
     }
 
     pub(crate) fn report(&self, offsets: Vec<(TopicPartition, i64)>) {
@@ -47,7 +48,7 @@ impl Positions {
                 let kept = ours(source);
                 if !kept {
                     // Else the last figure would stand, and alarm, for ever.
-                    gauge(source).set(0);
+                    self.gauge(source).set(0);
                 }
                 kept
             });
@@ -67,20 +68,24 @@ impl Positions {
                 // Unknown ends are negative.
                 if partition.hi_offset >= 0 {
                     let lag = u32::try_from(partition.hi_offset.saturating_sub(*position).max(0)).unwrap_or(u32::MAX);
-                    gauge(source).set(lag);
+                    self.gauge(source).set(lag);
                 }
             }
         });
     }
 
+    fn gauge(&self, source: &TopicPartition) -> metrics::Gauge {
+        let labels = [
+            ("group", self.group.clone()),
+            ("topic", source.topic.to_string()),
+            ("partition", source.partition.to_string()),
+        ];
+        metrics::gauge!("kafka_consumer_lag_records", &labels)
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut Reported) -> T) -> T {
         f(&mut self.reported.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-fn gauge(source: &TopicPartition) -> metrics::Gauge {
-    let labels = [("topic", source.topic.to_string()), ("partition", source.partition.to_string())];
-    metrics::gauge!("kafka_consumer_lag_records", &labels)
 }
 
 #[cfg(test)]
@@ -93,10 +98,10 @@ mod tests {
     #[test]
     fn a_position_is_committed_once_and_only_while_its_lane_is_ours() {
         let topology = Topology { lane_topic: "lanes".into(), partitions: [("lanes".to_owned(), 2)].into() };
-        let positions = Positions::new(&topology);
+        let positions = Positions::new("group", &topology);
         let owned = OwnedLanes::default();
         let (events, _seen) = tokio::sync::mpsc::unbounded_channel();
-        Announcer::new(owned.clone(), events, Duration::ZERO).gained([LaneId(1)]);
+        Announcer::new("group", owned.clone(), events, Duration::ZERO).gained([LaneId(1)]);
         let ours = (TopicPartition::new("orders", 3), 7);
         let theirs = (TopicPartition::new("orders", 2), 9);
         positions.report(vec![ours.clone(), theirs]);

@@ -54,7 +54,7 @@ impl Membership {
     ) -> std::io::Result<Self> {
         let (leave, leaving) = channel();
         let (gone, left) = oneshot::channel();
-        let polled = Arc::new(Watchdog::new());
+        let polled = Arc::new(Watchdog::new(group));
         let strays = Arc::new(AtomicU64::new(0));
         let member = Member {
             config: settings.finish(ClientKind::Membership, membership_config(settings, group)),
@@ -300,20 +300,21 @@ fn unassign(consumer: &BaseConsumer<MembershipContext>, list: &TopicPartitionLis
 
 /// When the member's thread was last seen alive.
 struct Watchdog {
+    group: String,
     began: Instant,
     polled_millis: AtomicU64,
 }
 
 impl Watchdog {
-    fn new() -> Self {
-        Self { began: Instant::now(), polled_millis: AtomicU64::new(0) }
+    fn new(group: &str) -> Self {
+        Self { group: group.to_owned(), began: Instant::now(), polled_millis: AtomicU64::new(0) }
     }
 
     fn mark(&self) {
         let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.polled_millis.store(millis, Ordering::Relaxed);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        metrics::gauge!("kafka_membership_polled_at_seconds").set(now.as_secs_f64());
+        metrics::gauge!("kafka_membership_polled_at_seconds", "group" => self.group.clone()).set(now.as_secs_f64());
     }
 
     fn since(&self) -> Duration {

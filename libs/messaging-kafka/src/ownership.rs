@@ -31,6 +31,7 @@ impl OwnedLanes {
 /// Tells the owner of the inbox what the group decides.
 #[derive(Debug, Clone)]
 pub(crate) struct Announcer {
+    group: Arc<str>,
     owned: OwnedLanes,
     events: mpsc::UnboundedSender<Ownership>,
     patience: Duration,
@@ -38,8 +39,13 @@ pub(crate) struct Announcer {
 
 impl Announcer {
     /// `patience` bounds the wait for a hand-over: the whole group stands still meanwhile.
-    pub(crate) fn new(owned: OwnedLanes, events: mpsc::UnboundedSender<Ownership>, patience: Duration) -> Self {
-        Self { owned, events, patience }
+    pub(crate) fn new(
+        group: &str,
+        owned: OwnedLanes,
+        events: mpsc::UnboundedSender<Ownership>,
+        patience: Duration,
+    ) -> Self {
+        Self { group: group.into(), owned, events, patience }
     }
 
     pub(crate) fn gained(&self, lanes: impl IntoIterator<Item = LaneId>) {
@@ -89,7 +95,7 @@ impl Announcer {
 
     fn count(&self) {
         let count = self.owned.with(|owned| owned.len());
-        metrics::gauge!("lanes_owned").set(u32::try_from(count).unwrap_or(u32::MAX));
+        metrics::gauge!("lanes_owned", "group" => self.group.to_string()).set(u32::try_from(count).unwrap_or(u32::MAX));
     }
 }
 
@@ -124,7 +130,7 @@ mod tests {
     fn announcer(patience: Duration) -> (Announcer, OwnedLanes, mpsc::UnboundedReceiver<Ownership>) {
         let (events, seen) = mpsc::unbounded_channel();
         let owned = OwnedLanes::default();
-        (Announcer::new(owned.clone(), events, patience), owned, seen)
+        (Announcer::new("group", owned.clone(), events, patience), owned, seen)
     }
 
     #[test]

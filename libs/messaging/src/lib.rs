@@ -5,6 +5,7 @@
 
 mod delivery;
 mod lane;
+mod learning;
 pub mod memory;
 mod partition;
 mod ports;
@@ -13,6 +14,7 @@ mod trace;
 
 pub use delivery::{Delivery, FeedItem, TopicPartition};
 pub use lane::{LaneId, Topology};
+pub use learning::{LearningDecoder, ReadValueError, UnknownSchemas};
 pub use partition::{murmur2, partition_for};
 pub use ports::{
     Feed, Inbox, InboxError, Ownership, PublishError, Published, Publisher, SchemaSource, SchemaSourceError,

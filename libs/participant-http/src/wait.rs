@@ -39,7 +39,9 @@ impl WaitQuery {
 }
 
 impl Patience {
-    pub(crate) const fn total(self) -> Duration {
+    /// How long.
+    #[must_use]
+    pub const fn total(self) -> Duration {
         self.0
     }
 

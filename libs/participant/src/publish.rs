@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use backstitch_contracts::{Envelope, headers, member_name};
-use backstitch_event_store::{NewEvent, StreamId};
+use backstitch_contracts::{Envelope, STREAM_VERSION, headers, member_name};
+use backstitch_event_store::{NewEvent, StreamId, StreamVersion};
 use backstitch_messaging::Record;
 use backstitch_processor::Rejection;
 use chrono::SecondsFormat;
@@ -16,9 +16,14 @@ const SOURCE: &str = "source";
 /// In the envelope's metadata: which try of the command it answers.
 const TRY: &str = "try";
 
-/// The event as others see it.
-pub(crate) fn envelope_of(stream: &StreamId, event: &NewEvent, marks: Option<&Marks>) -> Envelope {
-    let mut metadata = BTreeMap::new();
+/// The event as others see it; it has this version in the stream.
+pub(crate) fn envelope_of(
+    stream: &StreamId,
+    version: StreamVersion,
+    event: &NewEvent,
+    marks: Option<&Marks>,
+) -> Envelope {
+    let mut metadata = BTreeMap::from([(STREAM_VERSION.to_owned(), version.to_string())]);
     if let Some(marks) = marks {
         metadata.insert(SOURCE.to_owned(), marks.source.clone());
         if let Some(command) = &marks.command {

@@ -144,14 +144,14 @@ impl<S, C: Clone> Record<S, C> {
         P: Participant<State = S, Command = C>,
     {
         let marks = Marks::deserialize(&event.metadata).ok();
+        self.version = self.version.after(1);
         let mut envelope = None;
         if let Entry::Domain(domain) = entry {
             participant.evolve(&mut self.state, domain);
             if domain.visibility() == Visibility::Published {
-                envelope = Some(Arc::new(envelope_of(stream, event, marks.as_ref())));
+                envelope = Some(Arc::new(envelope_of(stream, self.version, event, marks.as_ref())));
             }
         }
-        self.version = self.version.after(1);
         match (event.causation_id, marks.and_then(|marks| marks.command)) {
             (Some(command), Some(mark)) => self.note_command(command, mark, entry, event, envelope.clone()),
             (Some(heard), None) => {

@@ -1,11 +1,10 @@
 //! From deliveries to work: decoded, or set aside with the reason. Separate, because only here a message can wait for the
 //! schema registry.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use backstitch_contracts::{DecodeError, Decoder, headers};
-use backstitch_messaging::{Delivery, LaneId, SchemaSource, SchemaSourceError, TopicPartition, TraceContext};
+use backstitch_contracts::{DecodeError, headers};
+use backstitch_messaging::{
+    Delivery, LaneId, LearningDecoder, ReadValueError, TopicPartition, TraceContext, UnknownSchemas,
+};
 
 use crate::chain::chain;
 use crate::input::{Input, Message, Timer};
@@ -39,8 +38,7 @@ pub(crate) enum Task {
 
 /// Decodes deliveries, fetching schemas that were not seen before.
 pub(crate) struct Intake {
-    pub(crate) decoder: Arc<Decoder>,
-    pub(crate) schemas: Arc<dyn SchemaSource>,
+    pub(crate) decoder: LearningDecoder,
     pub(crate) group: String,
     /// Only there, the word of a forwarding lane is believed.
     pub(crate) lane_topic: String,
@@ -48,7 +46,7 @@ pub(crate) struct Intake {
 
 impl Intake {
     pub(crate) async fn work(&self, deliveries: Vec<Delivery>) -> Result<Vec<Work>, LaneError> {
-        let mut unknown = BTreeSet::new();
+        let mut unknown = UnknownSchemas::default();
         let mut work = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             work.push(self.one(delivery, &mut unknown).await?);
@@ -56,24 +54,14 @@ impl Intake {
         Ok(work)
     }
 
-    async fn one(&self, delivery: Delivery, unknown: &mut BTreeSet<u32>) -> Result<Work, LaneError> {
+    async fn one(&self, delivery: Delivery, unknown: &mut UnknownSchemas) -> Result<Work, LaneError> {
         let progress = Some((delivery.source.clone(), delivery.offset + 1));
         let topic = origin_topic(&delivery, &self.lane_topic).to_owned();
         let other_group = delivery.header_text(headers::REDRIVE_GROUP).is_some_and(|group| group != self.group);
         let Some(value) = delivery.value.as_deref().filter(|_| !other_group) else {
             return Ok(Work { task: Task::Pass, forward_to: Vec::new(), progress });
         };
-        let decoded = loop {
-            match self.decoder.decode(&topic, value) {
-                Err(DecodeError::UnknownSchema { id }) if !unknown.contains(&id) => {
-                    if !self.learn(id).await? {
-                        unknown.insert(id);
-                    }
-                }
-                other => break other,
-            }
-        };
-        let task = match decoded {
+        let task = match self.decoder.read(&topic, value, unknown).await {
             Ok(envelope) => {
                 let trace = TraceContext::of(&delivery);
                 let envelope = envelope.upcasted(chrono::Utc::now());
@@ -85,24 +73,10 @@ impl Intake {
                     elsewhere: Vec::new(),
                 })))
             }
-            Err(error) => Task::Bury { rejection: undecodable(&error), delivery, topic },
+            Err(ReadValueError::Undecodable(error)) => Task::Bury { rejection: undecodable(&error), delivery, topic },
+            Err(ReadValueError::Unavailable { reason }) => return Err(LaneError::Registry { reason }),
         };
         Ok(Work { task, forward_to: Vec::new(), progress })
-    }
-
-    /// Whether the registry knew the schema. An outage is an error: the lane waits, nothing is set aside.
-    async fn learn(&self, id: u32) -> Result<bool, LaneError> {
-        match self.schemas.schema(id).await {
-            Ok(text) => match self.decoder.learn(id, &text) {
-                Ok(()) => Ok(true),
-                Err(error) => {
-                    tracing::warn!(schema = id, error = %error, "the registry's schema cannot be used");
-                    Ok(false)
-                }
-            },
-            Err(SchemaSourceError::Unknown { .. }) => Ok(false),
-            Err(SchemaSourceError::Unavailable { reason }) => Err(LaneError::Registry { reason }),
-        }
     }
 }
 

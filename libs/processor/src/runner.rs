@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use backstitch_contracts::Decoder;
-use backstitch_messaging::{Inbox, LaneId, Ownership, Publisher, SchemaSource, murmur2};
+use backstitch_messaging::{Inbox, LaneId, LearningDecoder, Ownership, Publisher, SchemaSource, murmur2};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
@@ -163,7 +163,8 @@ impl<L: LogicOn<S::Db>, S: Store> Processor<L, S> {
         make_logic: impl Fn(LaneId) -> L + Send + Sync + 'static,
     ) -> Self {
         let lane_topic = ports.inbox.topology().lane_topic.clone();
-        let intake = Intake { decoder: ports.decoder, schemas: ports.schemas, group: group.into(), lane_topic };
+        let decoder = LearningDecoder::new(ports.decoder, ports.schemas);
+        let intake = Intake { decoder, group: group.into(), lane_topic };
         let shared = Shared {
             pool: ports.pool,
             inbox: ports.inbox,

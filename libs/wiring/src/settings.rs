@@ -73,10 +73,12 @@ pub trait Shared: Send + Sync + 'static {
 
 /// Declares a service's settings: the shared sections, then its own, each `#[serde(deny_unknown_fields)]`.
 ///
+/// What is wrong with its own sections is told by the function after `checked_by`, if there is one.
+///
 /// A macro, because `serde(flatten)` loses unknown fields and the paths of errors.
 #[macro_export]
 macro_rules! settings {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$own_meta:meta])* $own:ident : $own_type:ty,)* }) => {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$own_meta:meta])* $own:ident : $own_type:ty,)* } $(checked_by $check:path)?) => {
         $(#[$meta])*
         #[derive(Debug, Clone, ::serde::Deserialize, ::serde::Serialize)]
         #[serde(deny_unknown_fields)]
@@ -108,7 +110,11 @@ macro_rules! settings {
         impl $crate::sections::Config for $name {
             fn process(&self) -> &$crate::sections::ProcessSettings { &self.process }
             fn telemetry(&self) -> &$crate::sections::TelemetrySettings { &self.telemetry }
-            fn problems(&self) -> Vec<$crate::sections::Problem> { $crate::Shared::shared_problems(self) }
+            fn problems(&self) -> Vec<$crate::sections::Problem> {
+                let problems = $crate::Shared::shared_problems(self);
+                $(let problems = problems.into_iter().chain($check(self)).collect();)?
+                problems
+            }
         }
 
         impl $crate::Shared for $name {

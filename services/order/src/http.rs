@@ -2,8 +2,13 @@
 //! a message on its way to a topic, like everybody else's.
 
 mod customers;
+mod list;
+mod paging;
 mod place;
+mod projections;
+mod sales;
 mod show;
+mod stock;
 mod views;
 
 use std::sync::Arc;
@@ -11,40 +16,48 @@ use std::sync::Arc;
 use axum::routing::get;
 use axum::{Json, Router};
 use backstitch_participant_http::{Reader, Sender};
+use backstitch_projection::admin::Admin;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::handlers::Orders;
+use crate::read::Queries;
 
 /// What the handlers need.
 pub struct Api {
     orders: Reader<Orders>,
     messages: Sender,
+    read: Arc<dyn Queries>,
 }
 
 impl Api {
-    /// An API that answers from these streams and sends messages.
+    /// An API that sends messages, looks at these streams for what they lead to, and answers questions from read models.
     #[must_use]
-    pub const fn new(orders: Reader<Orders>, messages: Sender) -> Self {
-        Self { orders, messages }
+    pub const fn new(orders: Reader<Orders>, messages: Sender, read: Arc<dyn Queries>) -> Self {
+        Self { orders, messages, read }
     }
 }
 
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Backstitch order",
-    description = "Orders: place them, and look at them. Customers: make them known."
+    description = "Orders: place them, and look at them. Customers: make them known. Read models: rebuild them."
 ))]
 struct Documentation;
 
 /// All routes, and their description at `/openapi.json`.
-pub fn router(api: Api) -> Router {
+pub fn router(api: Api, projections: Admin) -> Router {
     let (router, documentation) = OpenApiRouter::with_openapi(Documentation::openapi())
-        .routes(routes!(place::place))
+        .routes(routes!(place::place, list::orders))
         .routes(routes!(show::order))
         .routes(routes!(customers::register))
+        .routes(routes!(list::orders_of_customer))
+        .routes(routes!(stock::stock))
+        .routes(routes!(stock::stock_of))
+        .routes(routes!(sales::sales))
         .with_state(Arc::new(api))
+        .merge(projections::routes(projections))
         .split_for_parts();
     let documentation = Arc::new(documentation);
     router.route("/openapi.json", get(async move || Json(documentation.as_ref().clone())))

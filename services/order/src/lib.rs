@@ -3,4 +3,5 @@
 pub mod domain;
 pub mod handlers;
 pub mod http;
+pub mod read;
 pub mod settings;

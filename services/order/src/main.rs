@@ -9,6 +9,7 @@ use backstitch_event_store_postgres::PostgresStore;
 use backstitch_messaging_kafka::InboxPlan;
 use backstitch_order::handlers::Orders;
 use backstitch_order::http::{Api, router};
+use backstitch_order::read::{self, PgQueries};
 use backstitch_order::settings::Settings;
 use backstitch_participant::{ParticipantLogic, Settings as ParticipantSettings};
 use backstitch_participant_http::{Reader, Sender};
@@ -17,6 +18,8 @@ use backstitch_service_kit::{Context, Service, database};
 use backstitch_wiring::Wires;
 
 const NAME: &str = "order";
+/// Of the read side: in Postgres's lists, and in the names of its consumer groups.
+const READ_SIDE: &str = "order-read";
 
 fn main() -> ExitCode {
     Service::<Settings>::new(NAME, env!("CARGO_PKG_VERSION")).migrate(migrate).run(start)
@@ -26,6 +29,9 @@ async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
     let pool = database::connect(&settings.database, NAME).await?;
     backstitch_processor::migrations().run(&pool).await?;
     backstitch_event_store_postgres::migrations().run(&pool).await?;
+    let pool = database::connect(&settings.read_database, READ_SIDE).await?;
+    backstitch_projection::migrations().run(&pool).await?;
+    read::install(&pool).await?;
     Ok(())
 }
 
@@ -39,7 +45,11 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let written =
         [(COMMANDS, wires.encoder(COMMANDS).await?), (customers::EVENTS, wires.encoder(customers::EVENTS).await?)];
     let store = Arc::new(PostgresStore::new(wires.pool.clone()));
-    let routes = router(Api::new(Reader::new(Orders, store), Sender::new(NAME, wires.publisher.clone(), written)));
+    let messages = Sender::new(NAME, wires.publisher.clone(), written);
+    let read_pool = database::connect_lazily(&context.config.read_database, READ_SIDE)?;
+    let models = read::models(read_pool.clone())?;
+    wires.projections(&context, READ_SIDE, &models);
+    let routes = router(Api::new(Reader::new(Orders, store), messages, Arc::new(PgQueries::new(read_pool))), models);
     context.serve(&context.config.http, &context.config.auth, routes).await?;
     Ok(())
 }

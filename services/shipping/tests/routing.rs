@@ -38,7 +38,7 @@ fn message(topic: &str, event_type: &str, data: Value, headers: &[(&str, &str)])
         metadata: BTreeMap::new(),
         data,
     };
-    Message { topic: topic.to_owned(), delivery, envelope, trace: None }
+    Message { topic: topic.to_owned(), delivery, envelope, trace: None, elsewhere: Vec::new() }
 }
 
 fn command(event_type: &str, data: Value) -> Message {

@@ -18,6 +18,7 @@ const ROWS: [&[&str]; 7] = [
         "backstitch-event-store-postgres",
         "backstitch-messaging-kafka",
         "backstitch-processor",
+        "backstitch-projection",
         "backstitch-service-kit",
     ],
     &["backstitch-participant", "backstitch-wiring"],

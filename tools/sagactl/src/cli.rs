@@ -10,14 +10,14 @@ Exit codes:
    0  done as asked
    1  failed for another reason
    2  looked, and it is not as it should be (a topic differs, a schema is incompatible or missing)
-   3  no such saga, definition, topic or dead letter
+   3  no such saga, definition, topic, dead letter or read model
    4  the saga's state, or a rule, does not allow it
    5  no token, an unknown token, or one without the role
   64  the command line or the settings are wrong
-  69  the orchestrator, Kafka or the registry does not answer
+  69  the service asked, Kafka or the registry does not answer
   75  the command was sent, but what it leads to was not seen in time";
 
-/// Sagas, dead letters, topics and schemas of Backstitch.
+/// Sagas, dead letters, topics, schemas and read models of Backstitch.
 #[derive(Debug, Parser)]
 #[command(name = "sagactl", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -78,6 +78,47 @@ pub(crate) enum Command {
     /// The topics Backstitch needs
     #[command(subcommand)]
     Topics(TopicsCommand),
+    /// Read models: how far they are, and building them anew
+    Projections(ProjectionsArgs),
+}
+
+/// Read models of the order service.
+#[derive(Debug, Args)]
+pub(crate) struct ProjectionsArgs {
+    /// Where the order service answers
+    #[arg(long, global = true, env = "ORDER_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub(crate) order: String,
+    /// What to do with them
+    #[command(subcommand)]
+    pub(crate) command: ProjectionsCommand,
+}
+
+/// What to do with read models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectionsCommand {
+    /// List every version: its state, progress and time left
+    List,
+    /// Build one anew beside the one that serves; it is shown once it is verified
+    Rebuild {
+        /// Its name, as lists show it
+        name: String,
+        /// Show it only at `swap`
+        #[arg(long)]
+        by_hand: bool,
+    },
+    /// Show the version that is being built instead of the live one
+    Swap {
+        /// Its name, as lists show it
+        name: String,
+        /// Also if it differs from the live one
+        #[arg(long)]
+        force: bool,
+    },
+    /// Give up the version that is being built
+    Cancel {
+        /// Its name, as lists show it
+        name: String,
+    },
 }
 
 /// Which saga.

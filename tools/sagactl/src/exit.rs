@@ -12,7 +12,7 @@ pub(crate) enum Code {
     Failed = 1,
     /// Looked, and it is not as it should be: a topic differs, a schema is incompatible or missing.
     NotAsItShould = 2,
-    /// There is no such saga, definition, topic or dead letter.
+    /// There is no such saga, definition, topic, dead letter or read model.
     Unknown = 3,
     /// The saga's state or a rule does not allow it.
     Refused = 4,
@@ -20,7 +20,7 @@ pub(crate) enum Code {
     NotAllowed = 5,
     /// The command line or the settings are wrong.
     Usage = 64,
-    /// The orchestrator, Kafka or the registry does not answer.
+    /// The service asked, Kafka or the registry does not answer.
     Unreachable = 69,
     /// The command was sent; what it leads to was not seen in time.
     NotSeenYet = 75,

@@ -1,5 +1,5 @@
-//! `sagactl`: sagas, dead letters, topics and schemas from a terminal or a script. Sagas are reached through the
-//! orchestrator's HTTP API; dead letters, topics and schemas through Kafka and the registry themselves, so that they can
+//! `sagactl`: sagas, dead letters, topics, schemas and read models from a terminal or a script. Sagas are reached through the
+//! orchestrator's HTTP API, read models through the order service's; dead letters, topics and schemas through Kafka and the registry themselves, so that they can
 //! be looked at when no service runs.
 
 mod act;
@@ -9,6 +9,7 @@ mod dlq;
 mod exit;
 mod orchestrator;
 mod output;
+mod projections;
 mod sagas;
 mod schemas;
 mod topics;
@@ -57,5 +58,6 @@ async fn run(cli: &Cli) -> anyhow::Result<Code> {
         Command::Dlq(asked) => dlq::run(cli, asked).await,
         Command::Schemas(asked) => schemas::run(cli, asked).await,
         Command::Topics(asked) => topics::run(cli, asked).await,
+        Command::Projections(asked) => projections::run(cli, asked).await,
     }
 }

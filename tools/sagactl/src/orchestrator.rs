@@ -12,8 +12,9 @@ use crate::exit::{Code, coded};
 /// Longer than the longest wait the API allows.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client of one orchestrator.
+/// A client of one orchestrator, or of the order service, whose errors look alike.
 pub(crate) struct Orchestrator {
+    who: &'static str,
     http: reqwest::Client,
     url: String,
     token: Option<String>,
@@ -34,8 +35,20 @@ impl Orchestrator {
     /// # Errors
     /// If no HTTP client can be made.
     pub(crate) fn of(cli: &Cli) -> anyhow::Result<Self> {
+        Self::at("the orchestrator", &cli.orchestrator, cli)
+    }
+
+    /// The order service that the command line names.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub(crate) fn order_service(cli: &Cli, url: &str) -> anyhow::Result<Self> {
+        Self::at("the order service", url, cli)
+    }
+
+    fn at(who: &'static str, url: &str, cli: &Cli) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(TIMEOUT).build().context("no HTTP client can be made")?;
-        Ok(Self { http, url: cli.orchestrator.trim_end_matches('/').to_owned(), token: cli.token.clone() })
+        Ok(Self { who, http, url: url.trim_end_matches('/').to_owned(), token: cli.token.clone() })
     }
 
     /// Reads.
@@ -52,6 +65,14 @@ impl Orchestrator {
     /// With the exit code of what went wrong.
     pub(crate) async fn post(&self, path: &str, wait: f64, body: &Value) -> anyhow::Result<Answer> {
         self.send(self.request(Method::POST, path).query(&[("wait", wait)]).json(body)).await
+    }
+
+    /// Changes something at once: there is nothing to wait for.
+    ///
+    /// # Errors
+    /// With the exit code of what went wrong.
+    pub(crate) async fn change(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        Ok(self.send(self.request(Method::POST, path).json(body)).await?.body)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -77,7 +98,7 @@ impl Orchestrator {
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
         let why = if error.is_timeout() { "no answer in time" } else { "no connection" };
-        coded(Code::Unreachable, format!("the orchestrator at {} cannot be reached: {why}", self.url))
+        coded(Code::Unreachable, format!("{} at {} cannot be reached: {why}", self.who, self.url))
     }
 }
 

@@ -17,6 +17,9 @@ use super::views::{AddressView, LineRequest, PlaceRequest, PlacedView};
 use crate::domain::{DraftLine, DraftOrder, PlaceOrderRefusal, check, place as place_order};
 use crate::handlers::stream;
 
+/// What comes of a placed order begins its stream: `OrderPlaced`, or the word that it can never be placed.
+const FIRST_EVENT: i64 = 1;
+
 /// Places an order
 #[utoipa::path(post, path = "/orders", params(WaitQuery), request_body = PlaceRequest, responses(
     (status = 201, body = PlacedView, description = "The order is placed"),
@@ -66,6 +69,7 @@ fn answer(status: StatusCode, placed: &OrderPlacedV3, word: &'static str) -> Res
         status: word,
         total_amount: placed.total_amount,
         currency: placed.currency.to_string(),
+        version: FIRST_EVENT,
     };
     (status, [(header::LOCATION, format!("/orders/{}", placed.order_id))], Json(view)).into_response()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::{Order, PlacedOrder, Stage};
+use crate::read::{OrderLine, OrderRow};
 
 /// An order to be placed.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -71,6 +71,8 @@ pub(super) struct PlacedView {
     pub(super) total_amount: i64,
     /// ISO 4217.
     pub(super) currency: String,
+    /// Ask for it with `GET /orders/{id}?version=…`, and what was placed here shows there.
+    pub(super) version: i64,
 }
 
 /// An order as it stands.
@@ -79,9 +81,13 @@ pub(super) struct OrderView {
     /// The order.
     pub(super) order_id: Uuid,
     /// `pending_inventory`, `pending_payment`, `confirmed`, `shipped`, `delivered` or `cancelled`.
-    pub(super) status: &'static str,
+    pub(super) status: String,
     /// Who ordered; absent from an order that was cancelled before it was placed.
     pub(super) customer_id: Option<Uuid>,
+    /// What they are called now, once that is known.
+    pub(super) customer_name: Option<String>,
+    /// Where they get mail now.
+    pub(super) customer_email: Option<String>,
     /// What was ordered.
     pub(super) order_items: Vec<LineView>,
     /// Sum of the line totals, minor units.
@@ -90,12 +96,19 @@ pub(super) struct OrderView {
     pub(super) currency: Option<String>,
     /// Where it goes; absent from orders of old versions.
     pub(super) shipping_address: Option<AddressView>,
+    /// `orchestrated` or `choreographed`.
+    #[schema(value_type = Option<String>)]
+    pub(super) flow: Option<Flow>,
+    /// When it was placed.
+    pub(super) placed_at: Option<DateTime<Utc>>,
     /// What paid for it.
     pub(super) payment_id: Option<Uuid>,
     /// When it was confirmed.
     pub(super) confirmed_at: Option<DateTime<Utc>>,
     /// As the carrier names it.
     pub(super) tracking_number: Option<String>,
+    /// Who carries it.
+    pub(super) carrier: Option<String>,
     /// When it was sent.
     pub(super) shipped_at: Option<DateTime<Utc>>,
     /// When it arrived.
@@ -104,6 +117,10 @@ pub(super) struct OrderView {
     pub(super) cancelled_at: Option<DateTime<Utc>>,
     /// Why it was cancelled.
     pub(super) reason: Option<String>,
+    /// The newest of the order's own events that shows here.
+    pub(super) version: i64,
+    /// When the newest event that shows here happened.
+    pub(super) last_updated: Option<DateTime<Utc>>,
 }
 
 /// A line of a placed order.
@@ -133,62 +150,37 @@ impl From<&Address> for AddressView {
     }
 }
 
-impl OrderView {
-    /// `None` while the order is a draft that nobody knows of.
-    pub(super) fn of(order_id: Uuid, order: &Order) -> Option<Self> {
-        let mut view = Self::blank(order_id, order.status());
-        match order {
-            Order::Draft => return None,
-            Order::NeverToBePlaced(cancelled) => view.is_off(&cancelled.reason, cancelled.cancelled_at),
-            Order::Placed(placed) => view.is_placed(placed),
-        }
-        Some(view)
+impl From<OrderLine> for LineView {
+    fn from(line: OrderLine) -> Self {
+        let OrderLine { product_id, quantity, unit_price, line_total } = line;
+        Self { product_id, quantity, unit_price, line_total }
     }
+}
 
-    const fn blank(order_id: Uuid, status: &'static str) -> Self {
+impl From<OrderRow> for OrderView {
+    fn from(row: OrderRow) -> Self {
         Self {
-            order_id,
-            status,
-            customer_id: None,
-            order_items: Vec::new(),
-            total_amount: 0,
-            currency: None,
-            shipping_address: None,
-            payment_id: None,
-            confirmed_at: None,
-            tracking_number: None,
-            shipped_at: None,
-            delivered_at: None,
-            cancelled_at: None,
-            reason: None,
-        }
-    }
-
-    fn is_off(&mut self, reason: &str, cancelled_at: DateTime<Utc>) {
-        self.reason = Some(reason.to_owned());
-        self.cancelled_at = Some(cancelled_at);
-    }
-
-    fn is_placed(&mut self, order: &PlacedOrder) {
-        let lines = order.placed.order_items.iter().map(|line| LineView {
-            product_id: line.product_id.to_string(),
-            quantity: line.quantity.units(),
-            unit_price: line.unit_price,
-            line_total: line.line_total,
-        });
-        self.order_items = lines.collect();
-        self.customer_id = Some(order.placed.customer_id.uuid());
-        self.total_amount = order.placed.total_amount;
-        self.currency = Some(order.placed.currency.to_string());
-        self.shipping_address = order.placed.shipping_address.as_ref().map(AddressView::from);
-        self.payment_id = order.confirmation.map(|known| known.payment_id.uuid());
-        self.confirmed_at = order.confirmation.map(|known| known.confirmed_at);
-        self.tracking_number = order.shipment.as_ref().map(|known| known.tracking_number.clone());
-        self.shipped_at = order.shipment.as_ref().map(|known| known.shipped_at);
-        match &order.stage {
-            Stage::Delivered { delivered_at } => self.delivered_at = Some(*delivered_at),
-            Stage::Cancelled { reason, cancelled_at } => self.is_off(reason, *cancelled_at),
-            Stage::PendingInventory | Stage::PendingPayment { .. } | Stage::Confirmed | Stage::Shipped => {}
+            order_id: row.order_id,
+            status: row.status,
+            customer_id: row.customer_id,
+            customer_name: row.customer_name,
+            customer_email: row.customer_email,
+            order_items: row.items.into_iter().map(LineView::from).collect(),
+            total_amount: row.total_amount,
+            currency: row.currency,
+            shipping_address: row.shipping_address.as_ref().map(AddressView::from),
+            flow: row.flow,
+            placed_at: row.placed_at,
+            payment_id: row.payment_id,
+            confirmed_at: row.confirmed_at,
+            tracking_number: row.tracking_number,
+            carrier: row.carrier,
+            shipped_at: row.shipped_at,
+            delivered_at: row.delivered_at,
+            cancelled_at: row.cancelled_at,
+            reason: row.reason,
+            version: row.version,
+            last_updated: row.last_updated,
         }
     }
 }

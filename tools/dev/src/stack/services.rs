@@ -123,7 +123,8 @@ fn settings(stack: &Stack, service: Service, component: Component) -> Result<BTr
         Service::Payment => set("GATEWAY__URL", simulators),
         Service::Shipping => set("CARRIER__URL", simulators),
         Service::Orchestrator => set("SAGAS__DIR", workspace().join("sagas").display().to_string()),
-        Service::Order | Service::Inventory => None,
+        Service::Order => set("READ_DATABASE__URL", database_url(stack, "order_read")?),
+        Service::Inventory => None,
     };
     Ok(settings)
 }

@@ -28,7 +28,7 @@ fn an_orchestrator_that_was_away_longer_than_every_timeout_reads_the_answers_fir
     let expected = i64::from(ORDERS);
     system.until("every parcel is on its way", || Ok((system.sums()? - before).shipped == expected))?;
     for order in &orders {
-        system.until("the order service has heard of the parcel", || Ok(system.order_status(*order)? == "shipped"))?;
+        system.until_order_is(*order, "shipped")?;
     }
     system.until_passed(began, Duration::from_secs(60));
     system.start("orchestrator")?;

@@ -22,7 +22,7 @@ fn undone(system: &System, change: impl FnOnce(Wish) -> Wish) -> Result<(Saga, S
 
 fn check_undone(system: &System, order: Uuid, saga: &Saga, product: &str) -> Result<()> {
     assert_eq!(saga.status(), "rolled_back", "{:#?}", saga.journal());
-    assert_eq!(system.order_status(order)?, "cancelled");
+    system.until_order_is(order, "cancelled")?;
     assert_eq!(system.in_stock(product)?, 5);
     Ok(())
 }
@@ -35,7 +35,7 @@ fn an_order_that_nothing_speaks_against_is_shipped() -> Result<()> {
     let order = system.place(&Wish::of(&product).pieces(2))?;
     let saga = system.end_of(order)?;
     assert_eq!(saga.status(), "completed", "{:#?}", saga.journal());
-    system.until("the order is shipped", || Ok(system.order_status(order)? == "shipped"))?;
+    system.until_order_is(order, "shipped")?;
     assert_eq!(system.in_stock(&product)?, 3);
     let seen = system.sums()? - before;
     assert_eq!(seen, Sums { charges: 1, charged: 5_000, shipped: 1, ..Sums::NOTHING });

@@ -17,6 +17,7 @@ mod orders;
 mod outages;
 mod payments;
 mod poison;
+mod read_models;
 mod sums;
 mod system;
 mod traces;

@@ -184,10 +184,12 @@ impl System {
         })
     }
 
-    /// The order's status, as its own service tells it.
-    pub(crate) fn order_status(&self, order: Uuid) -> Result<String> {
-        let order = self.block_on(self.get("order", &format!("/orders/{order}")))?;
-        Ok(order["status"].as_str().unwrap_or_default().to_owned())
+    /// Waits until the order's own service tells this status of it: its read model is a moment behind.
+    pub(crate) fn until_order_is(&self, order: Uuid, status: &str) -> Result<()> {
+        self.until(&format!("order {order} is {status}"), || {
+            let told = self.block_on(self.find("order", &format!("/orders/{order}")))?;
+            Ok(told.is_some_and(|told| told["status"] == json!(status)))
+        })
     }
 
     /// Cancels the saga of an order, as an operator.

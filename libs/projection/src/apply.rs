@@ -1,0 +1,238 @@
+//! A batch becomes rows: checkpoint, skips and tables in one transaction. What cannot be taken in is found by halving and
+//! set aside. Separate from the lane, which only chooses when.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backstitch_messaging::{Delivery, TopicPartition};
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+
+use crate::checkpoint::{Moved, Step, Steps, Version, advance};
+use crate::error::{ApplyError, Next, chain, words_of};
+use crate::projection::{Projection, Unfit};
+
+/// After so many encounters with another lane, this one steps back for a while.
+const AGAIN_MAX: usize = 8;
+/// Between two tries while a comparison holds the version where it is.
+const HELD: Duration = Duration::from_millis(20);
+
+/// One offset that is passed.
+#[derive(Debug)]
+pub(crate) struct Letter<F> {
+    pub(crate) source: TopicPartition,
+    /// The offset after it.
+    pub(crate) next: i64,
+    pub(crate) what: What<F>,
+}
+
+/// What passing it means.
+#[derive(Debug)]
+pub(crate) enum What<F> {
+    /// It says something.
+    Fact { fact: F, at: DateTime<Utc>, delivery: Box<Delivery> },
+    /// It cannot be taken in.
+    Unfit { unfit: Unfit, delivery: Box<Delivery> },
+    /// It says nothing here.
+    Nothing,
+}
+
+/// Applies a lane's batches.
+pub(crate) struct Applier<P> {
+    pub(crate) projection: Arc<P>,
+    pub(crate) version: Version,
+    pub(crate) pool: PgPool,
+    /// Where the next event of each partition is.
+    pub(crate) positions: BTreeMap<TopicPartition, i64>,
+    /// The time of the last event applied.
+    pub(crate) event_at: Option<DateTime<Utc>>,
+}
+
+enum Attempt {
+    Committed,
+    Held(BTreeMap<TopicPartition, i64>),
+}
+
+impl<P: Projection> Applier<P> {
+    /// Takes all of them in, or sets them aside. Ends early, with some left, only where it is told to stop.
+    pub(crate) async fn apply(
+        &mut self,
+        letters: Vec<Letter<P::Fact>>,
+        stop: &CancellationToken,
+    ) -> Result<(), ApplyError> {
+        let mut piles = vec![letters];
+        let mut again = 0;
+        while let Some(mut pile) = piles.pop() {
+            if pile.is_empty() {
+                continue;
+            }
+            match self.attempt(&pile).await {
+                Ok(Attempt::Committed) => again = 0,
+                Ok(Attempt::Held(holds)) => {
+                    let (later, now) = split(pile, holds);
+                    if self.steps(&now).is_empty() {
+                        tokio::select! {
+                            () = stop.cancelled() => return Ok(()),
+                            () = tokio::time::sleep(HELD) => {}
+                        }
+                    }
+                    piles.extend([later, now]);
+                }
+                Err(error) => match error.next() {
+                    Next::Isolate if pile.len() > 1 => {
+                        let second = pile.split_off(pile.len() / 2);
+                        piles.extend([second, pile]);
+                    }
+                    Next::Isolate => {
+                        set_aside(&mut pile, error)?;
+                        piles.push(pile);
+                    }
+                    Next::Again if again < AGAIN_MAX => {
+                        again += 1;
+                        piles.push(pile);
+                    }
+                    Next::Again | Next::Pause => return Err(error),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    async fn attempt(&mut self, pile: &[Letter<P::Fact>]) -> Result<Attempt, ApplyError> {
+        let steps = self.steps(pile);
+        if steps.is_empty() {
+            return Ok(Attempt::Committed);
+        }
+        let began = Instant::now();
+        let schema = self.version.name.schema(self.version.number);
+        let begin = format!("BEGIN; SET LOCAL search_path TO \"{schema}\"");
+        // Safe: the name was checked, the rest is a number.
+        let mut transaction = self.pool.begin_with(AssertSqlSafe(begin)).await?;
+        match advance(self.version, &steps, &mut transaction).await? {
+            Moved::Yes => {}
+            Moved::Fenced => return Err(ApplyError::Fenced),
+            Moved::Held(holds) => return Ok(Attempt::Held(holds)),
+        }
+        self.note_skips(pile, &mut transaction).await?;
+        let facts: Vec<P::Fact> = pile.iter().filter_map(fact).cloned().collect();
+        if !facts.is_empty() {
+            let applying = AssertUnwindSafe(self.projection.apply(facts, &mut transaction)).catch_unwind().await;
+            applying.map_err(|panic| ApplyError::Panicked { words: words_of(panic.as_ref()) })??;
+        }
+        transaction.commit().await?;
+        self.count(pile, began);
+        for (source, step) in steps {
+            self.event_at = step.event_at.or(self.event_at);
+            self.positions.insert(source, step.to);
+        }
+        Ok(Attempt::Committed)
+    }
+
+    /// Offsets that were passed before are no step.
+    fn steps(&self, pile: &[Letter<P::Fact>]) -> Steps {
+        let mut steps = Steps::new();
+        for letter in pile {
+            let from = self.positions.get(&letter.source).copied().unwrap_or(0);
+            let fresh = Step { from, to: from, applied: 0, skipped: 0, event_at: None };
+            let step = steps.entry(letter.source.clone()).or_insert(fresh);
+            step.to = step.to.max(letter.next);
+            match &letter.what {
+                What::Fact { at, .. } => (step.applied, step.event_at) = (step.applied + 1, Some(*at)),
+                What::Unfit { .. } => step.skipped += 1,
+                What::Nothing => {}
+            }
+        }
+        steps.retain(|_, step| step.to > step.from);
+        steps
+    }
+
+    async fn note_skips(&self, pile: &[Letter<P::Fact>], db: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let skips: Vec<_> = pile.iter().filter_map(unfit).collect();
+        if skips.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO projection.skipped (name, version, topic, partition, \"offset\", reason, detail, key, value)
+             SELECT $1, $2, s.* FROM unnest($3::text[], $4::integer[], $5::bigint[], $6::text[], $7::text[],
+                                            $8::bytea[], $9::bytea[]) AS s
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(self.version.name.text())
+        .bind(self.version.number)
+        .bind(skips.iter().map(|(at, _)| at.topic().to_owned()).collect::<Vec<_>>())
+        .bind(skips.iter().map(|(at, _)| at.source.partition).collect::<Vec<_>>())
+        .bind(skips.iter().map(|(at, _)| at.offset).collect::<Vec<_>>())
+        .bind(skips.iter().map(|(_, unfit)| unfit.reason.to_owned()).collect::<Vec<_>>())
+        .bind(skips.iter().map(|(_, unfit)| text(&unfit.detail)).collect::<Vec<_>>())
+        .bind(skips.iter().map(|(at, _)| at.key.clone()).collect::<Vec<_>>())
+        .bind(skips.iter().map(|(at, _)| at.value.clone()).collect::<Vec<_>>())
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+
+    fn count(&self, pile: &[Letter<P::Fact>], began: Instant) {
+        let labels =
+            [("projection", self.version.name.text().to_owned()), ("version", self.version.number.to_string())];
+        metrics::histogram!("projection_batch_seconds", &labels).record(began.elapsed().as_secs_f64());
+        metrics::counter!("projection_applied_total", &labels).increment(pile.iter().filter_map(fact).count() as u64);
+        for (at, unfit) in pile.iter().filter_map(unfit) {
+            let [projection, version] = labels.clone();
+            let labels = [projection, version, ("reason", unfit.reason.to_owned())];
+            metrics::counter!("projection_skipped_total", &labels).increment(1);
+            tracing::error!(
+                projection = self.version.name.text(), version = self.version.number,
+                topic = at.topic(), partition = at.source.partition, offset = at.offset,
+                reason = unfit.reason, error = %unfit.detail, "an event was skipped"
+            );
+        }
+    }
+}
+
+/// What lies beyond the holds, and what does not. Who has come to something beyond has passed all before it, even where
+/// the last record before the hold is gone from the topic.
+fn split<F>(pile: Vec<Letter<F>>, holds: BTreeMap<TopicPartition, i64>) -> (Vec<Letter<F>>, Vec<Letter<F>>) {
+    let beyond = |letter: &Letter<F>| holds.get(&letter.source).is_some_and(|at| letter.next > *at);
+    let (later, mut now): (Vec<_>, Vec<_>) = pile.into_iter().partition(beyond);
+    now.extend(holds.into_iter().map(|(source, next)| Letter { source, next, what: What::Nothing }));
+    (later, now)
+}
+
+/// A text that Postgres takes, and no longer than a person reads.
+fn text(detail: &str) -> String {
+    detail.chars().filter(|character| *character != '\0').take(2_000).collect()
+}
+
+fn fact<F>(letter: &Letter<F>) -> Option<&F> {
+    match &letter.what {
+        What::Fact { fact, .. } => Some(fact),
+        What::Unfit { .. } | What::Nothing => None,
+    }
+}
+
+fn unfit<F>(letter: &Letter<F>) -> Option<(&Delivery, &Unfit)> {
+    match &letter.what {
+        What::Unfit { unfit, delivery } => Some((delivery, unfit)),
+        What::Fact { .. } | What::Nothing => None,
+    }
+}
+
+/// The one event that the database or the fold refuses; if it was no event, nothing here can help.
+fn set_aside<F>(pile: &mut [Letter<F>], error: ApplyError) -> Result<(), ApplyError> {
+    let Some(letter) = pile.first_mut() else { return Err(error) };
+    match std::mem::replace(&mut letter.what, What::Nothing) {
+        What::Fact { delivery, .. } => {
+            let reason = if matches!(error, ApplyError::Panicked { .. }) { "panicked" } else { "rejected-by-database" };
+            letter.what = What::Unfit { unfit: Unfit::new(reason, chain(&error)), delivery };
+            Ok(())
+        }
+        other => {
+            letter.what = other;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! One version of one projection in this process: joins its group, and works on the lanes it is given. Separate from the
+//! supervisor, which says which versions there are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstitch_messaging::{Inbox, LaneId, LearningDecoder, Ownership};
+use sqlx::PgPool;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::checkpoint::Version;
+use crate::lane::{Shared, own};
+use crate::projection::Projection;
+use crate::source::Sources;
+use crate::supervisor::{Health, Settings};
+
+/// Between two tries to join a group.
+const JOIN_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a version needs to run.
+#[derive(Clone)]
+pub(crate) struct Ports {
+    pub(crate) pool: PgPool,
+    pub(crate) sources: Sources,
+    pub(crate) settings: Settings,
+    pub(crate) health: Health,
+}
+
+/// Runs the version until told to stop.
+pub(crate) async fn run<P: Projection>(projection: Arc<P>, version: Version, ports: Ports, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let inbox = tokio::select! {
+            () = stop.cancelled() => return,
+            inbox = join(projection.as_ref(), version, &ports) => inbox,
+        };
+        let shared = Arc::new(Shared {
+            projection: projection.clone(),
+            version,
+            pool: ports.pool.clone(),
+            inbox: inbox.clone(),
+            decoder: LearningDecoder::new(ports.sources.decoder.clone(), ports.sources.schemas.clone()),
+            batch_max: ports.settings.batch_max,
+            health: ports.health.clone(),
+        });
+        share_out(&shared, &stop).await;
+        inbox.close().await;
+    }
+}
+
+async fn join<P: Projection>(projection: &P, version: Version, ports: &Ports) -> Arc<dyn Inbox> {
+    let name = version.name.text();
+    let group = format!("{}.{name}.{}", ports.settings.group, version.number);
+    let (lane_topic, inputs) = projection.topics().split_first().unwrap_or((&"", &[]));
+    let key = format!("{name} v{}", version.number);
+    loop {
+        match ports.sources.inboxes.join(&group, lane_topic, inputs).await {
+            Ok(inbox) => {
+                ports.health.set(&key, None);
+                return inbox;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a projection waits for its topics");
+                ports.health.set(&key, Some(error.to_string()));
+                tokio::time::sleep(JOIN_AGAIN).await;
+            }
+        }
+    }
+}
+
+struct Running {
+    stop: CancellationToken,
+    done: JoinHandle<()>,
+}
+
+/// Until told to stop, or until the membership ends.
+async fn share_out<P: Projection>(shared: &Arc<Shared<P>>, stop: &CancellationToken) {
+    let mut lanes: HashMap<LaneId, Running> = HashMap::new();
+    let mut handovers = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = handovers.join_next() => {}
+            change = shared.inbox.ownership() => match change {
+                None => break,
+                Some(Ownership::Gained(lane)) => {
+                    let token = stop.child_token();
+                    let done = tokio::spawn(own(shared.clone(), lane, token.clone()));
+                    lanes.insert(lane, Running { stop: token, done });
+                }
+                Some(Ownership::Lost(lane, acknowledge)) => if let Some(running) = lanes.remove(&lane) {
+                    running.stop.cancel();
+                    handovers.spawn(async move {
+                        let _ = running.done.await;
+                        drop(acknowledge);
+                    });
+                },
+            },
+        }
+    }
+    for running in lanes.values() {
+        running.stop.cancel();
+    }
+    for running in lanes.into_values() {
+        let _ = running.done.await;
+    }
+    while handovers.join_next().await.is_some() {}
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test fails it by panicking")]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use backstitch_event_store::{
     AppendError, AppendRequest, Cursor, EventStore as _, ExpectedVersion, StreamId, StreamVersion, contract,
@@ -42,7 +43,7 @@ impl Database {
 #[tokio::test]
 async fn the_store_on_postgres_keeps_its_word() {
     let database = Database::fresh().await;
-    contract::every_store_keeps_its_word(&database.store()).await;
+    contract::every_store_keeps_its_word(Arc::new(database.store())).await;
     database.drop().await;
 }
 
@@ -120,9 +121,9 @@ async fn two_writers_that_read_each_others_stream_cannot_both_win() {
 async fn a_reader_never_passes_a_transaction_that_commits_late() {
     let database = Database::fresh().await;
     let store = database.store();
-    let insert = "INSERT INTO store.events (stream_id, version, event_id, event_type, event_version, aggregate_type,
-                                            occurred_at, correlation_id, data, metadata)
-                  VALUES ('thing-slow', 1, gen_random_uuid(), 'Slow', 1, 'Thing', now(), gen_random_uuid(), '{}', '{}')";
+    let insert = "INSERT INTO store.events (transaction_id, stream_id, version, event_id, event_type, event_version,
+                                            aggregate_type, occurred_at, correlation_id, data, metadata)
+                  VALUES (pg_current_xact_id()::text::bigint, 'thing-slow', 1, gen_random_uuid(), 'Slow', 1, 'Thing', now(), gen_random_uuid(), '{}', '{}')";
     let mut slow = database.pool.begin().await.unwrap();
     slow.execute(insert).await.unwrap();
     let quick = contract::fresh("thing");

@@ -6,15 +6,23 @@
 mod append;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod cursor;
 mod event;
 mod memory;
+mod selection;
 mod store;
 mod stream;
+mod streaming;
+mod subscription;
 mod version;
 
-pub use append::{AppendError, AppendRequest, Appended, StreamRead, StreamWrite};
+pub use append::{AppendError, AppendRequest, Appended, EVENTS_MAX, STREAMS_MAX, StreamRead, StreamWrite};
+pub use cursor::{Cursor, Lag, Page};
 pub use event::{NewEvent, StoredEvent};
 pub use memory::MemoryStore;
-pub use store::{Cursor, EventStore, Page, ReadError};
+pub use selection::{Selection, Slice};
+pub use store::{AppendSignal, EventStore, ReadError};
 pub use stream::{InvalidStreamId, StreamId};
+pub use streaming::{all_events, events_of};
+pub use subscription::{Subscription, SubscriptionSettings};
 pub use version::{ExpectedVersion, StreamVersion};

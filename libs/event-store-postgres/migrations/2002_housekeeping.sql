@@ -25,7 +25,7 @@ BEGIN
     SELECT partition_size, partitions_ahead INTO size, ahead FROM store.settings;
     SELECT last_value INTO top FROM store.positions;
     SELECT coalesce(max(to_position), 0) INTO upper FROM store.partitions;
-    IF upper <= top AND upper > 0 THEN
+    IF upper <= top AND EXISTS (SELECT 1 FROM store.events_default AS d WHERE d."position" >= upper) THEN
         upper := (top / size + 2) * size;
     END IF;
     WHILE upper < (top / size + 1 + ahead) * size LOOP

@@ -14,10 +14,12 @@ mod reads;
 mod rows;
 mod settings;
 mod signal;
+mod snapshots;
 mod store;
 
 pub use heads::{insert_missing_heads, lock_heads};
 pub use migrations::migrations;
 pub use rows::{EventColumns, HeadColumns, load_many};
 pub use settings::StoreSettings;
+pub use snapshots::PostgresSnapshots;
 pub use store::PostgresStore;

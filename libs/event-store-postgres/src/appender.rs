@@ -12,6 +12,7 @@ use backon::{ExponentialBuilder, Retryable as _};
 use backstitch_event_store::{AppendError, AppendRequest, Appended};
 use sqlx::PgPool;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use uuid::Uuid;
 
 use crate::batch::{Answer, Batch};
 use crate::failure::{Verdict, append_error, verdict};
@@ -119,10 +120,7 @@ impl Writer {
                 verdicts.extend(Box::pin(self.write(others)).await);
                 verdicts
             }
-            _ => {
-                let failure = Arc::new(failure);
-                requests.iter().map(|_| Err(append_error(Arc::clone(&failure)))).collect()
-            }
+            _ => all_failed(requests.len(), failure),
         }
     }
 
@@ -154,44 +152,58 @@ impl Writer {
     /// Some event is stored already. Whose append that was is answered what it was answered then; the rest is written,
     /// one by one, since two of them may be the same.
     async fn write_the_rest(&self, requests: &[&AppendRequest], failure: sqlx::Error) -> Verdicts {
+        let repeats = match self.repeats(requests).await {
+            Ok(repeats) => repeats,
+            Err(lookup) => return all_failed(requests.len(), lookup),
+        };
         let failure = Arc::new(failure);
         let mut verdicts = Vec::with_capacity(requests.len());
-        for request in requests {
-            verdicts.push(match self.repeated(request).await {
-                Ok(Some(appended)) => Ok(appended),
-                Err(error) => Err(error),
+        for (request, repeat) in requests.iter().zip(repeats) {
+            verdicts.push(match repeat {
+                Some(verdict) => verdict,
                 // Stored when it was written, gone when it was looked for: not to be understood here.
-                Ok(None) if requests.len() == 1 => Err(append_error(Arc::clone(&failure))),
-                Ok(None) => match Box::pin(self.write(&[request])).await.pop() {
-                    Some(verdict) => verdict,
-                    None => Err(closed()),
-                },
+                None if requests.len() == 1 => Err(append_error(Arc::clone(&failure))),
+                None => Box::pin(self.write(&[request])).await.pop().unwrap_or_else(|| Err(closed())),
             });
         }
         verdicts
     }
 
     /// A conflict may be an append's own earlier try: then it is none.
-    async fn forgive_repeats(&self, requests: &[&AppendRequest], verdicts: Verdicts) -> Verdicts {
-        let mut forgiven = Vec::with_capacity(verdicts.len());
-        for (request, verdict) in requests.iter().zip(verdicts) {
-            forgiven.push(match verdict {
-                Err(AppendError::Conflict { stream, expected, actual }) => match self.repeated(request).await {
-                    Ok(Some(appended)) => Ok(appended),
-                    Ok(None) => Err(AppendError::Conflict { stream, expected, actual }),
-                    Err(error) => Err(error),
-                },
-                other => other,
-            });
+    async fn forgive_repeats(&self, requests: &[&AppendRequest], mut verdicts: Verdicts) -> Verdicts {
+        let is_conflict = |verdict: &Result<_, _>| matches!(verdict, Err(AppendError::Conflict { .. }));
+        let places: Vec<usize> = (0..verdicts.len()).filter(|place| is_conflict(&verdicts[*place])).collect();
+        if places.is_empty() {
+            return verdicts;
         }
-        forgiven
+        let refused: Vec<&AppendRequest> = places.iter().map(|place| requests[*place]).collect();
+        let repeats = match self.repeats(&refused).await {
+            Ok(repeats) => repeats,
+            // Whether it is a conflict is not known: a conflict would make the caller decide what is decided already.
+            Err(lookup) => all_failed(refused.len(), lookup).into_iter().map(Some).collect(),
+        };
+        for (place, repeat) in places.into_iter().zip(repeats) {
+            if let Some(verdict) = repeat {
+                verdicts[place] = verdict;
+            }
+        }
+        verdicts
     }
 
-    async fn repeated(&self, request: &AppendRequest) -> Result<Option<Appended>, AppendError> {
-        let ids = request.events().map(|event| event.event_id).collect();
-        let stored = reads::by_ids(ids, &self.pool).await.map_err(|error| append_error(Arc::new(error)))?;
-        request.repeated(&stored)
+    /// For each append what it was answered before, if it was made before; all of them looked up at once.
+    async fn repeats(
+        &self,
+        requests: &[&AppendRequest],
+    ) -> Result<Vec<Option<Result<Appended, AppendError>>>, sqlx::Error> {
+        let ids: Vec<Uuid> = requests.iter().flat_map(|request| request.events()).map(|event| event.event_id).collect();
+        let stored = if ids.is_empty() { Vec::new() } else { reads::by_ids(ids, &self.pool).await? };
+        Ok(requests.iter().map(|request| request.repeated(&stored).transpose()).collect())
     }
+}
+
+fn all_failed(count: usize, failure: sqlx::Error) -> Verdicts {
+    let failure = Arc::new(failure);
+    (0..count).map(|_| Err(append_error(Arc::clone(&failure)))).collect()
 }
 
 /// All that waits, up to a bound; nothing once the queue is closed.

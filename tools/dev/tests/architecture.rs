@@ -31,6 +31,7 @@ const ROWS: [&[&str]; 7] = [
         "sagactl",
         "backstitch-demo",
         "backstitch-bench",
+        "backstitch-bench-event-store",
         "backstitch-simulators",
         "backstitch-dev",
     ],

@@ -1,55 +1,31 @@
-//! Old versions of events as the newest: a chain of pure steps over JSON, one version each. Separate from reading, so
-//! that an event store can use the same chain on what it stored long ago.
-//!
-//! The metadata tells what happened: `upcasted_from` (the version that was written), `upcasted_at`, and `data_loss`
-//! (what the old version did not say and the new one wants to know).
+//! Old versions of messages as the newest: the steps of each type of event that ever changed. The chain itself is
+//! `backstitch_upcaster`'s, which event stores read by, too. Separate from reading, so that a consumer says when.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+pub use backstitch_upcaster::{DATA_LOSS, UPCASTED_AT, UPCASTED_FROM};
+use backstitch_upcaster::{Step, Upcasters};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::Envelope;
 
-/// Metadata: the version that was written.
-pub const UPCASTED_FROM: &str = "upcasted_from";
-/// Metadata: when it was read as the newest, RFC 3339.
-pub const UPCASTED_AT: &str = "upcasted_at";
-/// Metadata: what the written version did not say.
-pub const DATA_LOSS: &str = "data_loss";
-
-/// One step of a chain.
-struct Step {
-    event_type: &'static str,
-    from: i32,
-    /// From the old data, and the id of the aggregate it is about, to the new.
-    upcast: fn(Map<String, Value>, &str) -> Map<String, Value>,
-    /// What the old version did not say.
-    lost: &'static str,
-}
-
-const STEPS: &[Step] = &[
+/// Every step from an older version to the next, for topics and stores alike.
+pub const UPCASTERS: Upcasters = Upcasters::of(&[
     Step { event_type: "OrderPlaced", from: 1, upcast: with_currency, lost: "currency (read as USD)" },
     Step { event_type: "OrderPlaced", from: 2, upcast: with_line_totals, lost: "shipping_address" },
-];
+]);
 
 impl Envelope {
     /// The same message with its data in the newest version. The time is the caller's to say: only the caller knows
     /// which clock counts.
     #[must_use]
     pub fn upcasted(mut self, at: DateTime<Utc>) -> Self {
-        let written = self.event_version;
-        let mut losses = Vec::new();
-        while let Some(step) = STEPS.iter().find(|s| s.event_type == self.event_type && s.from == self.event_version) {
-            let Value::Object(data) = &mut self.data else { break };
-            let data = std::mem::take(data);
-            self.data = Value::Object((step.upcast)(data, &self.aggregate_id));
-            self.event_version += 1;
-            losses.push(step.lost);
+        let data = std::mem::take(&mut self.data);
+        let upcast = UPCASTERS.upcast(&self.event_type, self.event_version, data, &self.aggregate_id);
+        for (key, note) in upcast.notes(at) {
+            self.metadata.insert(key.to_owned(), note);
         }
-        if self.event_version != written {
-            self.metadata.insert(UPCASTED_FROM.to_owned(), written.to_string());
-            self.metadata.insert(UPCASTED_AT.to_owned(), at.to_rfc3339_opts(SecondsFormat::Micros, true));
-            self.metadata.insert(DATA_LOSS.to_owned(), losses.join(", "));
-        }
+        self.event_version = upcast.event_version;
+        self.data = upcast.data;
         self
     }
 }

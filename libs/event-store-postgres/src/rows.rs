@@ -108,10 +108,8 @@ pub async fn load_many(
     rows.iter().map(stored_event).collect()
 }
 
-// The lateral form makes the planner walk the primary key once for each stream, whatever its statistics say.
-const LOAD_MANY: &str = "SELECT e.position, e.transaction_id::text::bigint AS transaction_id, e.stream_id, e.version,
-           e.event_id, e.event_type, e.event_version, e.aggregate_type, e.occurred_at, e.correlation_id,
-           e.causation_id, e.user_id, e.data, e.metadata
+// The lateral form makes the planner walk the index once for each stream, whatever its statistics say.
+const LOAD_MANY: &str = "SELECT e.*
     FROM unnest($1::text[], $2::bigint[]) AS w (id, after),
          LATERAL (SELECT * FROM store.events
                   WHERE stream_id = w.id AND version > w.after ORDER BY version) AS e";

@@ -1,53 +1,75 @@
-//! The store by itself: appends in transactions of its own, reads for queries and tests.
+//! The store by itself: appends through its writers, reads from the pool.
+
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use backstitch_event_store::{
-    AppendError, AppendRequest, Appended, Cursor, EventStore, Page, ReadError, StoredEvent, StreamId, StreamVersion,
+    AppendError, AppendRequest, AppendSignal, Appended, Cursor, EventStore, Lag, Page, ReadError, Selection, Slice,
+    StoredEvent, StreamId, StreamVersion,
 };
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
+use uuid::Uuid;
 
-use crate::rows::{EventColumns, HeadColumns, load_many, stored_event};
-use crate::{append_sql, insert_missing_heads, lock_heads};
+use crate::appender::Appender;
+use crate::failure::read_error;
+use crate::reads;
+use crate::rows::load_many;
+use crate::settings::StoreSettings;
+use crate::signal::{Bell, Task, hear_others, notify_others};
 
-/// An event store in a Postgres database that has this crate's migrations.
+/// An event store in a Postgres database that has this crate's migrations. Clones share writers and signals.
+///
+/// Its tasks begin with the first append and the first subscription, and need a Tokio runtime; they end with the last
+/// clone. A store that only reads has none.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     pool: PgPool,
+    settings: StoreSettings,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    bell: Arc<Bell>,
+    appender: OnceLock<(Appender, Task)>,
+    listener: OnceLock<Task>,
 }
 
 impl PostgresStore {
     /// The store of that database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, settings: StoreSettings::default(), shared: Arc::default() }
+    }
+
+    /// The same with other bounds. Before the first append.
+    #[must_use]
+    pub fn with(mut self, settings: StoreSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    fn appender(&self) -> &Appender {
+        let start = || {
+            let bell = &self.shared.bell;
+            (Appender::start(&self.pool, &self.settings, bell), notify_others(self.pool.clone(), Arc::clone(bell)))
+        };
+        &self.shared.appender.get_or_init(start).0
     }
 }
 
 #[async_trait]
 impl EventStore for PostgresStore {
     async fn append(&self, request: AppendRequest) -> Result<Appended, AppendError> {
-        let mut transaction = self.pool.begin().await.map_err(append_error)?;
-        insert_missing_heads(&request.streams(), &mut transaction).await.map_err(append_error)?;
-        let written = request.writes.iter().map(|write| write.stream.clone()).collect();
-        let read = request.reads.iter().map(|read| read.stream.clone()).collect();
-        let heads = lock_heads(&written, &read, &mut transaction).await.map_err(append_error)?;
-        request.check(&heads)?;
+        self.appender().append(request).await
+    }
 
-        let mut appended = Appended::default();
-        let (mut moved, mut events) = (HeadColumns::default(), EventColumns::default());
-        for write in request.writes {
-            let before = heads.get(&write.stream).copied().unwrap_or_default();
-            let after = before.after(write.events.len());
-            for (nth, event) in write.events.into_iter().enumerate() {
-                events.push(&write.stream, before.after(nth + 1), event);
-            }
-            moved.push(&write.stream, before, after);
-            appended.heads.insert(write.stream, after);
-        }
-        move_heads(moved, &mut transaction).await.map_err(append_error)?;
-        insert_events(events, &mut transaction).await.map_err(append_error)?;
-        transaction.commit().await.map_err(append_error)?;
-        Ok(appended)
+    async fn append_each(&self, requests: Vec<AppendRequest>) -> Vec<Result<Appended, AppendError>> {
+        self.appender().append_each(requests).await
     }
 
     async fn load_many(&self, streams: &[(StreamId, StreamVersion)]) -> Result<Vec<StoredEvent>, ReadError> {
@@ -55,62 +77,37 @@ impl EventStore for PostgresStore {
         load_many(streams, &mut connection).await.map_err(read_error)
     }
 
-    async fn read_all(&self, after: Cursor, limit: u32) -> Result<Page, ReadError> {
-        let as_i64 = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let rows = sqlx::query(READ_ALL)
-            .bind(after.transaction.to_string())
-            .bind(as_i64(after.position))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(read_error)?;
-        let events = rows.iter().map(stored_event).collect::<Result<Vec<_>, _>>().map_err(read_error)?;
-        let next = events.last().map_or(after, |event| event.cursor);
-        Ok(Page { events, next })
+    async fn read_stream(&self, stream: &StreamId, slice: Slice, limit: u32) -> Result<Vec<StoredEvent>, ReadError> {
+        reads::slice(stream, slice, limit, &self.pool).await.map_err(read_error)
     }
-}
 
-// Below the oldest running transaction nothing can appear any more.
-const READ_ALL: &str = "SELECT position, transaction_id::text::bigint AS transaction_id, stream_id, version, event_id,
-           event_type, event_version, aggregate_type, occurred_at, correlation_id, causation_id, user_id, data, metadata
-    FROM store.events
-    WHERE (transaction_id, position) > ($1::text::xid8, $2)
-      AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-    ORDER BY store.events.transaction_id, position LIMIT $3";
-
-async fn move_heads(heads: HeadColumns, db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let query = sqlx::query(append_sql::MOVED_HEADS).bind(heads.ids).bind(heads.versions).bind(heads.expected);
-    query.execute(db).await.map(|_| ())
-}
-
-async fn insert_events(events: EventColumns, db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query(append_sql::EVENTS)
-        .bind(events.streams)
-        .bind(events.versions)
-        .bind(events.event_ids)
-        .bind(events.event_types)
-        .bind(events.event_versions)
-        .bind(events.aggregate_types)
-        .bind(events.occurred_at)
-        .bind(events.correlation_ids)
-        .bind(events.causation_ids)
-        .bind(events.user_ids)
-        .bind(events.data)
-        .bind(events.metadata)
-        .execute(db)
-        .await
-        .map(|_| ())
-}
-
-fn append_error(source: sqlx::Error) -> AppendError {
-    match &source {
-        sqlx::Error::Database(refusal) if refusal.constraint() == Some("events_event_id_key") => {
-            AppendError::DuplicateEvent { detail: refusal.to_string() }
-        }
-        _ => AppendError::Store { source: Box::new(source) },
+    async fn head(&self, stream: &StreamId) -> Result<StreamVersion, ReadError> {
+        reads::head(stream, &self.pool).await.map(StreamVersion::from_i64).map_err(read_error)
     }
-}
 
-fn read_error(source: sqlx::Error) -> ReadError {
-    ReadError { source: Box::new(source) }
+    async fn read(&self, selection: &Selection, after: Cursor, limit: u32) -> Result<Page, ReadError> {
+        let events = reads::selected(selection, after, limit, &self.pool).await.map_err(read_error)?;
+        Ok(Page::of(events, after))
+    }
+
+    async fn event(&self, event_id: Uuid) -> Result<Option<StoredEvent>, ReadError> {
+        Ok(reads::by_ids(vec![event_id], &self.pool).await.map_err(read_error)?.pop())
+    }
+
+    async fn end(&self) -> Result<Cursor, ReadError> {
+        reads::end(&self.pool).await.map_err(read_error)
+    }
+
+    async fn lag(&self, selection: &Selection, after: Cursor) -> Result<Lag, ReadError> {
+        let unread = self.read(selection, after, 1).await?.events.pop();
+        let Some(oldest) = unread else { return Ok(Lag::default()) };
+        let last = reads::last_position(&self.pool).await.map_err(read_error)?;
+        let events = last.saturating_sub(after.position).max(1);
+        Ok(Lag { events, oldest_unread_at: Some(oldest.event.occurred_at) })
+    }
+
+    fn appends(&self) -> AppendSignal {
+        self.shared.listener.get_or_init(|| hear_others(self.pool.clone(), Arc::clone(&self.shared.bell)));
+        self.shared.bell.subscribe()
+    }
 }

@@ -2,47 +2,21 @@
 //! as the local stack writes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test fails it by panicking")]
 
+mod support;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use backstitch_event_store::{
     AppendError, AppendRequest, Cursor, EventStore as _, ExpectedVersion, StreamId, StreamVersion, contract,
 };
-use backstitch_event_store_postgres::{PostgresStore, migrations};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
-
-struct Database {
-    admin: String,
-    name: String,
-    pool: PgPool,
-}
-
-impl Database {
-    async fn fresh() -> Self {
-        let admin = std::env::var("POSTGRES_ADMIN_URL").expect("POSTGRES_ADMIN_URL: source target/stack/env");
-        let name = format!("event_store_{}", uuid::Uuid::new_v4().simple());
-        let mut connection = PgConnection::connect(&admin).await.expect("Postgres answers");
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-        let server = admin.rsplit_once('/').expect("a URL with a database").0;
-        let pool = PgPool::connect(&format!("{server}/{name}")).await.unwrap();
-        migrations().run(&pool).await.unwrap();
-        Self { admin, name, pool }
-    }
-
-    fn store(&self) -> PostgresStore {
-        PostgresStore::new(self.pool.clone())
-    }
-
-    async fn drop(self) {
-        self.pool.close().await;
-        let mut connection = PgConnection::connect(&self.admin).await.unwrap();
-        connection.execute(AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name))).await.unwrap();
-    }
-}
+use sqlx::Executor as _;
+use support::Database;
 
 #[tokio::test]
 async fn the_store_on_postgres_keeps_its_word() {
     let database = Database::fresh().await;
-    contract::every_store_keeps_its_word(&database.store()).await;
+    contract::every_store_keeps_its_word(Arc::new(database.store())).await;
     database.drop().await;
 }
 
@@ -120,9 +94,9 @@ async fn two_writers_that_read_each_others_stream_cannot_both_win() {
 async fn a_reader_never_passes_a_transaction_that_commits_late() {
     let database = Database::fresh().await;
     let store = database.store();
-    let insert = "INSERT INTO store.events (stream_id, version, event_id, event_type, event_version, aggregate_type,
-                                            occurred_at, correlation_id, data, metadata)
-                  VALUES ('thing-slow', 1, gen_random_uuid(), 'Slow', 1, 'Thing', now(), gen_random_uuid(), '{}', '{}')";
+    let insert = "INSERT INTO store.events (transaction_id, stream_id, version, event_id, event_type, event_version,
+                                            aggregate_type, occurred_at, correlation_id, data, metadata)
+                  VALUES (pg_current_xact_id()::text::bigint, 'thing-slow', 1, gen_random_uuid(), 'Slow', 1, 'Thing', now(), gen_random_uuid(), '{}', '{}')";
     let mut slow = database.pool.begin().await.unwrap();
     slow.execute(insert).await.unwrap();
     let quick = contract::fresh("thing");

@@ -45,6 +45,7 @@ pub fn add_append(statement: &mut Statement, events: Vec<(StreamId, StreamVersio
         .bind(columns.user_ids)
         .bind(columns.data)
         .bind(columns.metadata);
+    statement.part("event_ids", append_sql::EVENT_IDS);
 }
 
 // Each stream once: a common table expression must not touch a row twice.

@@ -1,6 +1,7 @@
 //! Introduces the crates of the row below to each other, once for all five services: settings in, a running processor
 //! out. Separate from each `main.rs`, which only says what is its own. No domain word belongs here.
 
+mod event_store;
 mod projections;
 mod settings;
 mod wires;

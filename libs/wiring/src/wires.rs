@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use crate::settings::Shared;
 
 /// How long a start waits for the registry, Kafka or Postgres to come up.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
 /// For HTTP, readiness and what a lane that pauses has not given back yet.
 const SPARE_CONNECTIONS: u32 = 4;
 /// A membership that has not turned to the broker for so long hangs.

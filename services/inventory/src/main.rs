@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use backstitch_contracts::inventory::{COMMANDS, EVENTS};
 use backstitch_contracts::orders;
-use backstitch_event_store_postgres::PostgresStore;
 use backstitch_inventory::handlers::Warehouse;
 use backstitch_inventory::http::{Api, router};
 use backstitch_inventory::settings::Settings;
@@ -31,13 +30,13 @@ async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
 
 async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let wires = Wires::connect(NAME, context.config.as_ref())?;
+    let store = Arc::new(wires.event_store(&context).await?);
     let warehouse = Warehouse { hold: context.config.reservations.hold() };
     let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
     let inputs = vec![orders::EVENTS.to_owned()];
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };
     let make = move |_| ParticipantLogic::new(Arc::new(warehouse), settings.clone());
     wires.processor(&context, plan, Arc::new(NoCalls), make).await?;
-    let store = Arc::new(PostgresStore::new(wires.pool.clone()));
     let commands = Sender::new(NAME, wires.publisher.clone(), [(COMMANDS, wires.encoder(COMMANDS).await?)]);
     let routes = router(Api::new(Reader::new(warehouse, store), commands));
     context.serve(&context.config.http, &context.config.auth, routes).await?;

@@ -6,15 +6,14 @@ use backstitch_contracts::orders::{
     COMMANDS, CancelOrder, ConfirmOrder, OrderConfirmationRefused, OrderPlacedV3, PlaceOrder,
 };
 use backstitch_contracts::shipping::{self, OrderShipped, ShipmentCancelled, ShipmentDelivered};
-use backstitch_contracts::{Envelope, Payload, headers};
+use backstitch_contracts::upcast::UPCASTERS;
+use backstitch_contracts::{Payload, headers};
 use backstitch_domain::OrderId;
 use backstitch_event_store::StreamId;
 use backstitch_participant::{Answer, Changes, DomainEvent, Nothing, Participant, Route, View, Visibility};
 use backstitch_processor::{Message, Rejection};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::domain::{
     DraftOrder, Order, OrderEvent, PlaceOrderRefusal, ShipmentKnown, cancel, check, confirm, note_delivery,
@@ -79,20 +78,7 @@ impl DomainEvent for OrderEvent {
 
     // A stream may mix versions: the contracts know the way from each to the newest.
     fn upcast(event_type: &str, event_version: i32, data: Value) -> Value {
-        let stored = Envelope {
-            event_id: Uuid::nil(),
-            event_type: event_type.to_owned(),
-            event_version,
-            aggregate_id: String::new(),
-            aggregate_type: String::new(),
-            occurred_at: DateTime::<Utc>::UNIX_EPOCH,
-            correlation_id: Uuid::nil(),
-            causation_id: None,
-            user_id: None,
-            metadata: std::collections::BTreeMap::new(),
-            data,
-        };
-        stored.upcasted(DateTime::<Utc>::UNIX_EPOCH).data
+        UPCASTERS.upcast(event_type, event_version, data, "").data
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use backstitch_contracts::orders::{COMMANDS, EVENTS};
 use backstitch_contracts::{customers, inventory, shipping};
-use backstitch_event_store_postgres::PostgresStore;
 use backstitch_messaging_kafka::InboxPlan;
 use backstitch_order::handlers::Orders;
 use backstitch_order::http::{Api, router};
@@ -37,6 +36,7 @@ async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
 
 async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let wires = Wires::connect(NAME, context.config.as_ref())?;
+    let store = Arc::new(wires.event_store(&context).await?);
     let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
     let inputs = vec![inventory::EVENTS.to_owned(), shipping::EVENTS.to_owned()];
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };
@@ -44,7 +44,6 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     wires.processor(&context, plan, Arc::new(NoCalls), make).await?;
     let written =
         [(COMMANDS, wires.encoder(COMMANDS).await?), (customers::EVENTS, wires.encoder(customers::EVENTS).await?)];
-    let store = Arc::new(PostgresStore::new(wires.pool.clone()));
     let messages = Sender::new(NAME, wires.publisher.clone(), written);
     let read_pool = database::connect_lazily(&context.config.read_database, READ_SIDE)?;
     let models = read::models(read_pool.clone())?;

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use backstitch_contracts::shipping::{COMMANDS, EVENTS};
-use backstitch_event_store_postgres::PostgresStore;
 use backstitch_messaging_kafka::InboxPlan;
 use backstitch_participant::{CallsOf, ParticipantLogic, Settings as ParticipantSettings};
 use backstitch_participant_http::Reader;
@@ -30,13 +29,13 @@ async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
 
 async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let wires = Wires::connect(NAME, context.config.as_ref())?;
+    let store = Arc::new(wires.event_store(&context).await?);
     let calls = CallsOf(CarrierCalls(carrier::open(context.config.carrier.clone())?));
     let shipments = Shipments { ask_after: context.config.deliveries.ask_after() };
     let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs: Vec::new() };
     let make = move |_| ParticipantLogic::new(Arc::new(shipments), settings.clone());
     wires.processor(&context, plan, Arc::new(calls), make).await?;
-    let store = Arc::new(PostgresStore::new(wires.pool.clone()));
     let routes = router(Api::new(Reader::new(shipments, store)));
     context.serve(&context.config.http, &context.config.auth, routes).await?;
     Ok(())

@@ -1,5 +1,7 @@
 //! An order placed long ago, as everyone reads it today.
 
+use std::collections::BTreeMap;
+
 use backstitch_contracts::{Catalog, Decoder, Encoder, Envelope, orders::OrderPlacedV3, upcast};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -40,6 +42,29 @@ fn a_first_version_is_read_in_dollars_with_line_totals_and_without_an_address() 
     let totals: Vec<_> = order.order_items.iter().map(|line| (line.unit_price, line.line_total)).collect();
     assert_eq!(totals, [(250, 500), (1_999, 1_999)]);
     assert_eq!(order.shipping_address, None);
+}
+
+/// Type and newest version of every member of every topic.
+fn newest_versions(catalog: &Catalog) -> BTreeMap<String, i32> {
+    let mut newest = BTreeMap::new();
+    for member in catalog.topics().flat_map(|topic| &topic.members) {
+        let version = member.rsplit_once('V').and_then(|(name, version)| Some((name, version.parse().ok()?)));
+        let (event_type, version) = version.unwrap_or((member, 1));
+        let known = newest.entry(event_type.to_owned()).or_insert(version);
+        *known = version.max(*known);
+    }
+    newest
+}
+
+#[test]
+fn a_version_without_an_upcaster_cannot_be_merged() {
+    let newest = newest_versions(&Catalog::embedded().unwrap());
+    assert_eq!(newest["OrderPlaced"], 3);
+    let known = || newest.iter().map(|(event_type, version)| (event_type.as_str(), *version));
+    assert_eq!(upcast::UPCASTERS.check(known()), Ok(()), "write a step in libs/contracts/src/upcast.rs");
+    // Were there a fourth version without a step, this is what it would say.
+    let with_a_fourth = known().map(|(name, version)| (name, if name == "OrderPlaced" { 4 } else { version }));
+    assert!(upcast::UPCASTERS.check(with_a_fourth).is_err());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use async_trait::async_trait;
 use backstitch_contracts::Envelope;
 use backstitch_event_store::{
-    AppendError, AppendRequest, ExpectedVersion, MemoryStore, StoredEvent, StreamId, StreamVersion,
+    AppendError, AppendRequest, Appended, ExpectedVersion, MemoryStore, StoredEvent, StreamId, StreamVersion,
 };
 use backstitch_messaging::Record;
 use backstitch_processor::{Answered, Input, Job, Loading, Logic as _, Rejection, Timer};
@@ -105,7 +105,8 @@ impl Desk {
         for loading in [Loading::Optimistic, Loading::Thorough] {
             self.load(&inputs, loading);
             let decided: Vec<_> = inputs.iter().map(|input| self.logic.decided(input, self.now)).collect();
-            match self.store.append_now(request(self.logic.take_appended())) {
+            let appended = request(self.logic.take_appended());
+            match self.write(appended) {
                 Ok(_) => {
                     self.logic.committed();
                     return decided.into_iter().map(|one| one.map(|decided| self.perform(decided))).collect();
@@ -128,8 +129,17 @@ impl Desk {
     }
 
     pub(crate) fn commits(&mut self) {
-        self.store.append_now(request(self.logic.take_appended())).unwrap();
+        let appended = request(self.logic.take_appended());
+        self.write(appended).unwrap();
         self.logic.committed();
+    }
+
+    /// As a lane's statement does: where the heads are not as expected it is a conflict, even if the events are the same.
+    fn write(&self, request: AppendRequest) -> Result<Appended, AppendError> {
+        let streams: Vec<_> = request.streams().into_iter().map(|stream| (stream, StreamVersion::NONE)).collect();
+        let events = self.store.load_now(&streams);
+        request.check(&events.into_iter().map(|event| (event.stream, event.version)).collect())?;
+        self.store.append_now(request)
     }
 
     /// The batch was not written.

@@ -10,10 +10,11 @@ use clap::{Args, Subcommand};
 
 use crate::progress::Board;
 use crate::stack::guard::Guard;
-use crate::stack::{Plan, Profile, Stack, program};
+use crate::stack::{Component, Plan, Profile, Stack, program, workspace};
 
 /// The load's own program.
 pub const PACKAGE: &str = "backstitch-bench";
+const EVENT_STORE_PACKAGE: &str = "backstitch-bench-event-store";
 const SERVICES: [&str; 5] = ["order", "inventory", "payment", "shipping", "orchestrator"];
 
 /// What to measure.
@@ -21,6 +22,28 @@ const SERVICES: [&str; 5] = ["order", "inventory", "payment", "shipping", "orche
 pub enum Bench {
     /// Sagas a second, start to end, CPU per saga, through all five services
     Saga(Saga),
+    /// Appends a second alone, in batches, by commands and under conflicts; recovery; catching up
+    EventStore(EventStore),
+}
+
+/// How to load the event store.
+#[derive(Debug, Args)]
+pub struct EventStore {
+    /// Length of each window
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+    /// Windows of each load; the median is shown
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+    /// Events that are there before
+    #[arg(long, default_value_t = 0)]
+    stored: u64,
+    /// Only loads whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Print JSON only; it is written to target/bench-event-store.json in any case
+    #[arg(long)]
+    json: bool,
 }
 
 /// How to load.
@@ -48,17 +71,54 @@ pub struct Saga {
 /// # Errors
 /// When the stack does not come up or the load fails.
 pub fn run(dir: &Path, bench: &Bench) -> Result<()> {
-    let Bench::Saga(saga) = bench;
+    match bench {
+        Bench::Saga(saga) => {
+            let plan = Plan { profile: Profile::Release, ..Plan::default() };
+            on_stack(dir, &plan, saga.keep, |stack| load(stack, saga))
+        }
+        Bench::EventStore(event_store) => {
+            build(EVENT_STORE_PACKAGE)?;
+            let servers = [Component::Postgres].into();
+            let plan =
+                Plan { profile: Profile::Release, servers, contracts: false, services: false, ..Plan::default() };
+            on_stack(dir, &plan, false, |stack| load_event_store(stack, event_store))
+        }
+    }
+}
+
+fn on_stack(dir: &Path, plan: &Plan, keep: bool, load: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {
     let stack = Stack::open(dir)?;
     let guard = Guard::post(&stack)?;
     guard.watch_everything();
-    stack.up(&Plan { profile: Profile::Release, ..Plan::default() }, &Board::new(), Some(&guard))?;
-    let outcome = load(&stack, saga);
-    if !saga.keep {
+    stack.up(plan, &Board::new(), Some(&guard))?;
+    let outcome = load(&stack);
+    if !keep {
         stack.stop_all(stack.running())?;
     }
     guard.dismiss();
     outcome
+}
+
+fn build(package: &str) -> Result<()> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace()).args(["build", "--release", "--package", package]);
+    let status = cargo.status().context("could not run cargo")?;
+    ensure!(status.success(), "could not build {package}");
+    Ok(())
+}
+
+fn load_event_store(stack: &Stack, options: &EventStore) -> Result<()> {
+    let mut load = Command::new(program(stack.profile(), EVENT_STORE_PACKAGE));
+    load.envs(stack.env()?).env_remove("RUST_BACKTRACE");
+    load.args(["--seconds", &options.seconds.to_string(), "--runs", &options.runs.to_string()]);
+    load.args(["--stored", &options.stored.to_string(), "--only", &options.only]);
+    load.arg("--out").arg(workspace().join("target/bench-event-store.json"));
+    if options.json {
+        load.arg("--json");
+    }
+    let status = load.status().context("could not run the load")?;
+    ensure!(status.success(), "the load ended with {status}");
+    Ok(())
 }
 
 fn load(stack: &Stack, saga: &Saga) -> Result<()> {

@@ -1,0 +1,89 @@
+//! Loads the event store on a Postgres and measures: appends a second alone, in batches, by commands and under
+//! conflicts, recovery of aggregates, and reading it all. Started by `cargo xtask bench event-store`; its own program,
+//! so that it is built with optimisation and without the services.
+
+mod appends;
+mod database;
+mod figures;
+mod recovery;
+mod transfer;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use serde_json::json;
+
+use appends::Load;
+use database::Database;
+use figures::{Row, median};
+
+/// Single events, batches, commands, conflicts, recovery and catching up, on a real Postgres with durable commits.
+#[derive(Debug, Parser)]
+struct Options {
+    /// A server, as its superuser
+    #[arg(long, env = "POSTGRES_ADMIN_URL")]
+    postgres: String,
+    /// Length of each window
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Windows of each load; the median is shown
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Events that are there before
+    #[arg(long, default_value_t = 0)]
+    stored: u64,
+    /// Only loads whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Where the figures go as JSON, besides the table
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Print JSON only
+    #[arg(long)]
+    json: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let mut rows = Vec::new();
+    for load in Load::all().into_iter().filter(|load| load.name.contains(&options.only)) {
+        let mut runs = Vec::new();
+        for _ in 0..options.runs.max(1) {
+            let database = Database::fresh(&options.postgres, options.stored).await?;
+            runs.push(appends::measure(&load, &database, Duration::from_secs(options.seconds)).await?);
+            database.drop().await?;
+        }
+        rows.push(show(median(runs), options.json));
+    }
+    if "recovery and catching up".contains(&options.only) {
+        let database = Database::fresh(&options.postgres, options.stored).await?;
+        for row in recovery::measure(&database).await? {
+            rows.push(show(row, options.json));
+        }
+        database.drop().await?;
+    }
+    let figures = json!({
+        "stored_before": options.stored,
+        "seconds": options.seconds,
+        "runs": options.runs,
+        "load_average": std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
+        "rows": rows,
+    });
+    if options.json {
+        println!("{figures:#}");
+    }
+    if let Some(out) = options.out {
+        std::fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("could not write {}", out.display()))?;
+    }
+    Ok(())
+}
+
+fn show(row: Row, json: bool) -> Row {
+    if !json {
+        println!("{row}");
+    }
+    row
+}

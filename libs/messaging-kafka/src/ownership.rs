@@ -51,7 +51,7 @@ impl Announcer {
     pub(crate) fn gained(&self, lanes: impl IntoIterator<Item = LaneId>) {
         for lane in lanes {
             if self.owned.with(|owned| owned.insert(lane)) {
-                tracing::info!(%lane, "lane gained");
+                tracing::info!(group = %self.group, %lane, "lane gained");
                 let _ = self.events.send(Ownership::Gained(lane));
             }
         }
@@ -82,7 +82,7 @@ impl Announcer {
         let mut acks = Vec::new();
         for lane in lanes {
             if self.owned.with(|owned| owned.remove(&lane)) {
-                tracing::info!(%lane, "lane lost");
+                tracing::info!(group = %self.group, %lane, "lane lost");
                 let (ack, acked) = oneshot::channel();
                 if self.events.send(Ownership::Lost(lane, ack)).is_ok() {
                     acks.push(acked);

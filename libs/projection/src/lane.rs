@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use backstitch_contracts::headers;
 use backstitch_messaging::{
     Delivery, Feed, FeedItem, Inbox, LaneId, LearningDecoder, ReadValueError, TopicPartition, UnknownSchemas,
 };
@@ -64,6 +65,18 @@ pub(crate) async fn own<P: Projection>(shared: Arc<Shared<P>>, lane: LaneId, sto
         }
     }
     shared.health.set(&key, None);
+    // Else the last figures would stand, and alarm, for ever.
+    tell_lag(shared.version, lane, 0, 0.0);
+}
+
+fn tell_lag(version: Version, lane: LaneId, events: i64, seconds: f64) {
+    let labels = [
+        ("projection", version.name.text().to_owned()),
+        ("version", version.number.to_string()),
+        ("lane", lane.to_string()),
+    ];
+    metrics::gauge!("projection_lag_events", &labels).set(events as f64);
+    metrics::gauge!("projection_lag_seconds", &labels).set(seconds);
 }
 
 async fn session<P: Projection>(
@@ -154,7 +167,9 @@ impl<P: Projection> Reading<P> {
         if self.applier.positions.get(&source).is_some_and(|position| delivery.offset < *position) {
             return Ok(None);
         }
-        let Some(value) = delivery.value.as_deref() else {
+        // What is sent again to one consumer group is no news for anybody else: its first copy lies before it.
+        let redriven = delivery.header(headers::REDRIVE_GROUP).is_some();
+        let Some(value) = delivery.value.as_deref().filter(|_| !redriven) else {
             return Ok(Some(Letter { source, next, what: What::Nothing }));
         };
         let read = match self.shared.decoder.read(delivery.topic(), value, unknown).await {
@@ -185,13 +200,8 @@ impl<P: Projection> Reading<P> {
                 "the topic is shorter than what was read of it: rebuild this projection"
             );
         }
-        let labels = [
-            ("projection", self.shared.version.name.text().to_owned()),
-            ("version", self.shared.version.number.to_string()),
-            ("lane", self.lane.to_string()),
-        ];
-        metrics::gauge!("projection_lag_events", &labels).set(left as f64);
-        metrics::gauge!("projection_lag_seconds", &labels).set(if left == 0 { 0.0 } else { self.seconds_behind() });
+        let seconds = if left == 0 { 0.0 } else { self.seconds_behind() };
+        tell_lag(self.shared.version, self.lane, left, seconds);
         if left > 0 {
             let mut db = self.shared.pool.acquire().await?;
             note_ends(self.shared.version, &ends, &mut db).await?;

@@ -71,12 +71,19 @@ pub struct PartitionStatus {
     pub end_offset: i64,
 }
 
+/// A partition, with what was done there.
+struct Counted {
+    at: PartitionStatus,
+    applied: i64,
+    skipped: i64,
+}
+
 /// Every version that has tables.
 ///
 /// # Errors
 /// The database's.
 pub async fn list(pool: &PgPool) -> Result<Vec<VersionStatus>, sqlx::Error> {
-    let mut partitions: BTreeMap<(String, i32), Vec<(PartitionStatus, i64, i64)>> = BTreeMap::new();
+    let mut partitions: BTreeMap<(String, i32), Vec<Counted>> = BTreeMap::new();
     let rows = sqlx::query(
         "SELECT name, version, topic, partition, next_offset, greatest(end_offset, next_offset) AS end_offset,
                 applied, skipped
@@ -92,7 +99,7 @@ pub async fn list(pool: &PgPool) -> Result<Vec<VersionStatus>, sqlx::Error> {
             end_offset: row.try_get("end_offset")?,
         };
         let of = partitions.entry((row.try_get("name")?, row.try_get("version")?)).or_default();
-        of.push((at, row.try_get("applied")?, row.try_get("skipped")?));
+        of.push(Counted { at, applied: row.try_get("applied")?, skipped: row.try_get("skipped")? });
     }
     let rows = sqlx::query(
         "SELECT name, version, shape, state, swaps_by_itself, asked_by, created_at, live_at, verdict,
@@ -113,7 +120,7 @@ pub async fn list(pool: &PgPool) -> Result<Vec<VersionStatus>, sqlx::Error> {
 fn one(
     row: &sqlx::postgres::PgRow,
     (name, version): (String, i32),
-    partitions: Vec<(PartitionStatus, i64, i64)>,
+    partitions: Vec<Counted>,
 ) -> Result<VersionStatus, sqlx::Error> {
     let state = match row.try_get::<String, _>("state")?.as_str() {
         "building" => State::Building,
@@ -121,8 +128,8 @@ fn one(
         _ => State::Retired,
     };
     let created_at: DateTime<Utc> = row.try_get("created_at")?;
-    let passed: i64 = partitions.iter().map(|(at, ..)| at.next_offset).sum();
-    let left: i64 = partitions.iter().map(|(at, ..)| at.end_offset - at.next_offset).sum();
+    let passed: i64 = partitions.iter().map(|counted| counted.at.next_offset).sum();
+    let left: i64 = partitions.iter().map(|counted| counted.at.end_offset - counted.at.next_offset).sum();
     let elapsed = (row.try_get::<DateTime<Utc>, _>("now")? - created_at).as_seconds_f64();
     let pace = (state == State::Building).then(|| Pace::of(passed, left, elapsed));
     Ok(VersionStatus {
@@ -135,13 +142,13 @@ fn one(
         created_at,
         live_at: row.try_get("live_at")?,
         verdict: row.try_get::<Option<Json<Verdict>>, _>("verdict")?.map(|verdict| verdict.0),
-        applied: partitions.iter().map(|(_, applied, _)| applied).sum(),
-        skipped: partitions.iter().map(|(.., skipped)| skipped).sum(),
+        applied: partitions.iter().map(|counted| counted.applied).sum(),
+        skipped: partitions.iter().map(|counted| counted.skipped).sum(),
         left,
         progress: progress(passed, left),
         offsets_per_second: pace.map(|pace| pace.per_second),
         eta_seconds: pace.and_then(|pace| pace.eta_seconds),
-        partitions: partitions.into_iter().map(|(at, ..)| at).collect(),
+        partitions: partitions.into_iter().map(|counted| counted.at).collect(),
     })
 }
 

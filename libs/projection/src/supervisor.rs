@@ -29,7 +29,7 @@ pub struct Settings {
 impl Settings {
     /// The usual ones.
     pub fn new(group: impl Into<String>) -> Self {
-        Self { group: group.into(), batch_max: 1_000, look_every: Duration::from_millis(500) }
+        Self { group: group.into(), batch_max: 1_000, look_every: Duration::from_secs(1) }
     }
 }
 

@@ -47,6 +47,9 @@ async fn answer(request: Request) -> impl IntoResponse {
         }
         "pause" => (202, json!({ "saga_id": SAGA, "status": "advancing", "entries": [] })),
         "retry" => (409, json!({ "detail": "the saga is advancing; retry does nothing in that state" })),
+        "projections" => (200, json!({ "projections": [version(1, "live"), version(2, "building")] })),
+        "rebuild" if path.contains("orders") => (202, json!({ "name": "orders", "version": 3 })),
+        "swap" => (409, json!({ "detail": "version 2 of `orders` is not verified yet" })),
         "resume" => (503, json!({ "detail": "the database does not answer; ask again" })),
         _ => (404, json!({ "detail": "no such saga" })),
     };
@@ -56,6 +59,13 @@ async fn answer(request: Request) -> impl IntoResponse {
 fn summary() -> Value {
     json!({ "id": SAGA, "definition": "order-fulfilment", "key": "order-1", "status": "completed", "reason": null,
             "started_at": "2026-01-31T12:00:00Z", "finished_at": "2026-01-31T12:00:01Z" })
+}
+
+/// A version of a read model, half-way if it is being built.
+fn version(number: i32, state: &str) -> Value {
+    let (progress, eta) = if state == "live" { (json!(1.0), Value::Null) } else { (json!(0.419), json!(96.2)) };
+    json!({ "name": "orders", "version": number, "state": state, "progress": progress, "eta_seconds": eta,
+            "left": 581, "applied": 419, "skipped": 0, "verdict": null, "verified": false })
 }
 
 fn saga() -> Value {
@@ -70,7 +80,12 @@ fn entry(seq: i64, kind: &str) -> Value {
 
 fn sagactl(url: &str, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sagactl"));
-    command.env_clear().env("ORCHESTRATOR_URL", url).env("ADMIN_TOKEN", "the token").args(arguments);
+    command
+        .env_clear()
+        .env("ORCHESTRATOR_URL", url)
+        .env("ORDER_URL", url)
+        .env("ADMIN_TOKEN", "the token")
+        .args(arguments);
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
@@ -79,7 +94,7 @@ fn sagactl(url: &str, arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn every_ending_has_its_exit_code() {
     let url = orchestrator();
-    let cases: [(&[&str], i32); 13] = [
+    let cases: [(&[&str], i32); 17] = [
         (&["start", "order-fulfilment", "order-1"], 0),
         (&["cancel", SAGA], 0),
         (&["pause", SAGA], 75),
@@ -93,6 +108,10 @@ fn every_ending_has_its_exit_code() {
         (&["start", "order-fulfilment", "order-1", "--data", "{"], 64),
         (&["dlq", "list"], 64),
         (&["no-such-command"], 64),
+        (&["projections", "rebuild", "orders"], 0),
+        (&["projections", "swap", "orders"], 4),
+        (&["projections", "rebuild", "ordres"], 3),
+        (&["projections", "--order", "http://127.0.0.1:1", "list"], 69),
     ];
     for (arguments, code) in cases {
         let (ended, _, errors) = sagactl(&url, arguments);
@@ -118,6 +137,17 @@ fn a_list_goes_on_over_pages_up_to_the_limit() {
         serde_json::from_str::<Vec<Value>>(&out).unwrap().len()
     };
     assert_eq!((count("1"), count("10")), (1, 2));
+}
+
+#[test]
+fn read_models_are_listed_with_how_far_they_are() {
+    let url = orchestrator();
+    let (code, out, _) = sagactl(&url, &["projections", "list"]);
+    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(code, 0);
+    assert_eq!(lines[2], ["orders", "2", "building", "41", "%", "581", "97", "s", "419", "0", "-"]);
+    let (_, out, _) = sagactl(&url, &["projections", "list", "--json"]);
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&out).unwrap().len(), 2);
 }
 
 #[test]

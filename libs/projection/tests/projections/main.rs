@@ -70,6 +70,17 @@ async fn an_event_that_cannot_be_taken_in_is_set_aside_with_its_reason_and_the_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_is_sent_again_to_another_group_is_no_news() {
+    let bench = Bench::new(1).await;
+    bench.publish(bench.record(TOPIC, "key", "unfit").header("redrive-group", "orchestrator")).await;
+    bench.send("key", "count").await;
+    let member = bench.member();
+    bench.until_counted(1).await;
+    assert_eq!(bench.skipped().await, []);
+    member.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_schema_registry_that_is_down_skips_nothing() {
     let bench = Bench::new(1).await;
     bench.registry_is_down(true);

@@ -283,7 +283,7 @@ fn a_sale_counts_on_the_day_of_its_confirmation_until_it_is_cancelled() {
 /// Topics of one order's history; the order within each is kept, that between them is any.
 fn interleavings() -> impl Strategy<Value = Vec<Event>> {
     let topics =
-        vec![vec![placed(), confirmed(), cancelled()], vec![reserved(), released()], vec![shipped(), called_back()]];
+        [vec![placed(), confirmed(), cancelled()], vec![reserved(), released()], vec![shipped(), called_back()]];
     let turns: Vec<usize> = topics.iter().enumerate().flat_map(|(topic, events)| vec![topic; events.len()]).collect();
     Just(turns).prop_shuffle().prop_map(move |turns| {
         let mut rest: Vec<_> = topics.iter().map(|events| events.clone().into_iter()).collect();

@@ -161,6 +161,9 @@ async fn compare_where_they_meet(
     while Instant::now() < deadline {
         // One snapshot: what is compared is what was equal.
         let mut snapshot = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        if !is_being_built(host, pair, &mut snapshot).await? {
+            return Ok(None);
+        }
         if have_met(host, pair, &mut snapshot).await? {
             // The lanes go on; what is compared stands still all the same.
             release(host, &pair.both(), pool).await?;
@@ -176,6 +179,17 @@ async fn compare_where_they_meet(
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     Ok(None)
+}
+
+/// Not once it was called off: nobody would ever come to the place where the live one is held.
+async fn is_being_built(host: &dyn Host, pair: Pair, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM projection.versions WHERE name = $1 AND version = $2 AND state = 'building')",
+    )
+    .bind(host.name().text())
+    .bind(pair.rebuilt)
+    .fetch_one(db)
+    .await
 }
 
 async fn have_met(host: &dyn Host, pair: Pair, db: &mut PgConnection) -> Result<bool, sqlx::Error> {

@@ -133,7 +133,9 @@ impl<K: Ord + Serialize, const N: usize> Sums<K, N> {
         let (table, columns) = (self.table, self.columns);
         let mut rows = Vec::new();
         let mut keys = Vec::new();
+        let mut any_taken = false;
         for (key, sums) in self.changes() {
+            any_taken |= sums.iter().any(|sum| *sum < 0);
             let mut row = to_json(&key)?;
             keys = columns_of(&row).collect();
             if let Value::Object(row) = &mut row {
@@ -146,8 +148,9 @@ impl<K: Ord + Serialize, const N: usize> Sums<K, N> {
         }
         let columns = columns.map(str::to_owned);
         let all = [&keys[..], &columns[..]].concat();
-        let sets = columns.map(|column| format!("\"{column}\" = t.\"{column}\" + excluded.\"{column}\""));
-        let keys = listed(&keys, "");
+        let sets = columns.each_ref().map(|column| format!("\"{column}\" = t.\"{column}\" + excluded.\"{column}\""));
+        let key_names = keys;
+        let keys = listed(&key_names, "");
         let sql = format!(
             "INSERT INTO {table} AS t ({}) SELECT {} FROM jsonb_populate_recordset(NULL::{table}, $1) AS r
              ORDER BY {keys} ON CONFLICT ({keys}) DO UPDATE SET {}",
@@ -155,7 +158,19 @@ impl<K: Ord + Serialize, const N: usize> Sums<K, N> {
             listed(&all, "r."),
             sets.join(", "),
         );
-        sqlx::query(AssertSqlSafe(sql)).bind(Json(rows)).execute(db).await?;
+        sqlx::query(AssertSqlSafe(sql)).bind(Json(&rows)).execute(&mut *db).await?;
+        if any_taken {
+            // What comes to nothing leaves no row, as if it had never counted: a rebuild that meets the giving and the
+            // taking in one batch makes none either.
+            let same = key_names.iter().map(|key| format!("t.\"{key}\" = r.\"{key}\""));
+            let nothing = columns.iter().map(|column| format!("t.\"{column}\" = 0"));
+            let conditions: Vec<String> = same.chain(nothing).collect();
+            let sql = format!(
+                "DELETE FROM {table} AS t USING jsonb_populate_recordset(NULL::{table}, $1) AS r WHERE {}",
+                conditions.join(" AND ")
+            );
+            sqlx::query(AssertSqlSafe(sql)).bind(Json(&rows)).execute(db).await?;
+        }
         Ok(())
     }
 }

@@ -127,6 +127,24 @@ async fn a_rebuild_that_differs_is_not_shown_unless_it_is_forced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sum_that_came_to_nothing_leaves_no_row_whether_taken_back_at_once_or_later() {
+    let bench = Bench::new(1).await;
+    let member = bench.member();
+    bench.send("key", "count").await;
+    bench.until_counted(1).await;
+    bench.send("key", "take").await;
+    let gone = async || {
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM read.sums").fetch_one(&bench.pool).await.unwrap();
+        rows == 0
+    };
+    bench.until("the sum's row is gone", gone).await;
+    // The rebuilt version meets both in one batch, and must come to the same.
+    bench.admin().rebuild("toy", "ann", true).await.unwrap();
+    bench.until_only(2).await;
+    member.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_by_hand_waits_for_its_swap() {
     let bench = Bench::new(1).await;
     let admin = bench.admin();

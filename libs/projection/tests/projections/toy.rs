@@ -87,7 +87,9 @@ impl Projection for Toy {
         let mut rows: BTreeMap<String, Tally> = TALLIES.lock(&keys, db).await?;
         let mut sums = Sums::new("sums", ["times"]);
         for fact in &facts {
-            if let Some(row) = rows.get_mut(&fact.key) {
+            if fact.told == "take" {
+                sums.take([(Word { word: "counted" }, [1])]);
+            } else if let Some(row) = rows.get_mut(&fact.key) {
                 row.in_order &= row.last < fact.number;
                 (row.count, row.last) = (row.count + 1, fact.number);
                 sums.add([(Word { word: "counted" }, [1])]);

@@ -48,13 +48,17 @@ impl PostgresStore {
             match self.keep_partitions().await {
                 Ok(0) => {}
                 Ok(made) => tracing::info!(made, "partitions of the event store were made"),
-                Err(error) => tracing::warn!(%error, "no partitions of the event store could be made"),
+                Err(error) => warn(&error, "no partitions of the event store could be made"),
             }
             if let Err(error) = measure(self.pool()).await {
-                tracing::warn!(%error, "the event store could not be measured");
+                warn(&error, "the event store could not be measured");
             }
         }
     }
+}
+
+fn warn(error: &sqlx::Error, what: &'static str) {
+    tracing::warn!(%error, "{what}");
 }
 
 async fn measure(pool: &PgPool) -> Result<(), sqlx::Error> {

@@ -27,22 +27,11 @@ macro_rules! from_cursor {
     };
 }
 
-// One walk of the index for each key: a list of keys in one condition would have everything after the cursor sorted.
-macro_rules! by_keys {
-    ($column:literal) => {
-        concat!(
-            "SELECT e.* FROM unnest($4::text[]) AS w (key), LATERAL (SELECT * FROM store.events WHERE ",
-            $column,
-            " = w.key AND ",
-            from_cursor!(),
-            ") AS e ORDER BY e.transaction_id, e.\"position\" LIMIT $3"
-        )
-    };
-}
-
 const ALL: &str = concat!("SELECT * FROM store.events WHERE ", from_cursor!());
-const OF_TYPES: &str = by_keys!("event_type");
-const OF_CATEGORIES: &str = by_keys!("split_part(stream_id, '-', 1)");
+// One walk of an index for each key: a list of keys in one condition would have everything after the cursor sorted.
+const OF_TYPES: &str = "SELECT * FROM store.read_types($1, $2, $3, $4::text[]) ORDER BY transaction_id, \"position\"";
+const OF_CATEGORIES: &str =
+    "SELECT * FROM store.read_categories($1, $2, $3, $4::text[]) ORDER BY transaction_id, \"position\"";
 const OF_FLOW: &str = concat!("SELECT * FROM store.events WHERE correlation_id = $4 AND ", from_cursor!());
 const FORWARDS: &str = "SELECT * FROM store.events WHERE stream_id = $1 AND version > $2 ORDER BY version LIMIT $3";
 const BACKWARDS: &str =

@@ -102,7 +102,7 @@ impl<A: Aggregate> Aggregates<A> {
         let cached = self.cache().get(stream).cloned();
         let (from, start) = match cached {
             Some(cached) => ("memory", cached),
-            None => self.from_snapshot(stream).await?,
+            None => self.newest_snapshot(stream).await?,
         };
         let recovered = self.catch_up(stream, start).await?;
         metrics::histogram!("aggregate_recovery_seconds", "aggregate" => A::NAME, "from" => from)
@@ -150,7 +150,7 @@ impl<A: Aggregate> Aggregates<A> {
     /// See [`LoadError`].
     pub async fn as_of(&self, stream: &StreamId, as_of: AsOf) -> Result<Recovered<A>, LoadError> {
         let start = match as_of {
-            AsOf::Version(version) => self.from_snapshot(stream).await?.1.not_after(version),
+            AsOf::Version(version) => self.newest_snapshot(stream).await?.1.not_after(version),
             AsOf::Time(_) => Recovered::default(),
         };
         let is_in = |version, at| match as_of {
@@ -160,7 +160,7 @@ impl<A: Aggregate> Aggregates<A> {
         self.fold(stream, start, is_in).await
     }
 
-    async fn from_snapshot(&self, stream: &StreamId) -> Result<(&'static str, Recovered<A>), LoadError> {
+    async fn newest_snapshot(&self, stream: &StreamId) -> Result<(&'static str, Recovered<A>), LoadError> {
         let snapshot = self.snapshots.newest(stream).await?;
         let usable = snapshot.filter(|snapshot| snapshot.state_version == A::STATE_VERSION);
         let Some(Snapshot { version, state, .. }) = usable else { return Ok(("events", Recovered::default())) };

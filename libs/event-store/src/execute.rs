@@ -121,6 +121,9 @@ impl<R> CommandError<R> {
     }
 }
 
+/// What a command said, or why it did not.
+pub(crate) type Decided<C> = Result<Vec<(StreamId, <C as Command>::Event)>, CommandError<<C as Command>::Refusal>>;
+
 /// A command on its way from streams to facts. Does no I/O: it says what it wants to read.
 pub(crate) struct Draft<'a, C: Command> {
     command: &'a C,
@@ -165,7 +168,7 @@ impl<'a, C: Command> Draft<'a, C> {
     }
 
     /// Decides.
-    pub(crate) fn facts(&self) -> Result<Vec<(StreamId, C::Event)>, CommandError<C::Refusal>> {
+    pub(crate) fn facts(&self) -> Decided<C> {
         let mut facts = Facts::new();
         self.command.handle(&self.state, &mut facts).map_err(CommandError::Refused)?;
         match facts.events.iter().find(|(stream, _)| !self.declared.may_write(stream)) {

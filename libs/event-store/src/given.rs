@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::command::Command;
-use crate::execute::{CommandError, Draft};
+use crate::execute::{CommandError, Decided, Draft};
 use crate::{StreamId, StreamVersion};
 
 /// What had happened.
@@ -42,7 +42,7 @@ impl<E> Given<E> {
 /// What came of it.
 #[must_use = "a story without an end shows nothing"]
 pub struct Outcome<C: Command> {
-    result: Result<Vec<(StreamId, C::Event)>, CommandError<C::Refusal>>,
+    result: Decided<C>,
 }
 
 impl<C: Command> Outcome<C> {

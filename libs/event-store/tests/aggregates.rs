@@ -1,4 +1,5 @@
 //! Aggregates: recovered from memory, snapshots and events, all the same; as they were; and read through upcasters.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test fails it by panicking")]
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! Commands as stories, and executed on a store, with conflicts and chaos. The commands are those of the examples.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test fails it by panicking")]
 
 #[path = "../examples/reservation.rs"]
 mod reservation;

@@ -45,7 +45,7 @@ impl Aggregate for Counter {
     fn apply(&mut self, event: &Counted) {
         let Counted::Raised { by, note } = event;
         self.sum += by;
-        if self.sum % 100 == 0 {
+        if self.sum.is_multiple_of(100) {
             self.notes.push(note.clone());
         }
     }

@@ -69,6 +69,12 @@ impl MemoryBroker {
         self.0.state().log.create(topic, partitions);
     }
 
+    /// How many partitions a topic has, if there is such a topic.
+    #[must_use]
+    pub fn partitions(&self, topic: &str) -> Option<i32> {
+        self.0.state().log.partitions(topic)
+    }
+
     /// What goes wrong from now on.
     pub fn set_faults(&self, faults: Faults) {
         self.0.state().faults = faults;

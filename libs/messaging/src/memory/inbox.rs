@@ -89,6 +89,7 @@ impl Inbox for MemoryInbox {
         let reading = LaneReading { shared: Arc::clone(&self.shared), sources };
         tokio::spawn(async move {
             tokio::select! {
+                biased;
                 _ = stopping => {}
                 () = reading.run(batches) => {}
             }
@@ -146,6 +147,7 @@ impl LaneReading {
                     break batch;
                 }
                 tokio::select! {
+                    biased;
                     () = batches.closed() => return,
                     changed = appended.changed() => if changed.is_err() { return },
                 }

@@ -166,8 +166,8 @@ impl<L> Watched<L> {
 }
 
 impl<L: Logic> Logic for Watched<L> {
-    fn flow_key<'a>(&self, message: &'a Message) -> Option<Cow<'a, str>> {
-        self.logic.flow_key(message)
+    fn flow_keys<'a>(&self, message: &'a Message) -> Vec<Cow<'a, str>> {
+        self.logic.flow_keys(message)
     }
 
     fn needs_locks(&self, inputs: &[&Input]) -> bool {

@@ -21,6 +21,8 @@ pub(crate) struct Role {
     key: String,
     start: Value,
     samples: Value,
+    /// Forward commands, by step.
+    asks: BTreeMap<StepName, String>,
 }
 
 /// What one command means to its participant.
@@ -70,15 +72,13 @@ pub(crate) struct Cast {
 
 impl Role {
     /// The forward command of a step.
-    pub(crate) fn command_of(&self, step: &StepName) -> Option<String> {
-        let forward = |asked: &Asked| asked.direction == Direction::Forward && asked.step == *step;
-        commands(&self.definition).into_iter().find(forward).map(|asked| asked.command)
+    pub(crate) fn command_of(&self, step: &StepName) -> Option<&str> {
+        self.asks.get(step).map(String::as_str)
     }
 
     /// The step that sends a forward command.
-    pub(crate) fn step_of(&self, command: &str) -> Option<StepName> {
-        let forward = |asked: &Asked| asked.direction == Direction::Forward && asked.command == command;
-        commands(&self.definition).into_iter().find(forward).map(|asked| asked.step)
+    pub(crate) fn step_of(&self, command: &str) -> Option<&StepName> {
+        self.asks.iter().find(|(_, asked)| *asked == command).map(|(step, _)| step)
     }
 
     /// What a saga of this key starts with.
@@ -211,7 +211,9 @@ fn role(definition: Arc<Definition>, sample: &Value) -> Role {
     let found = trigger.and_then(|(topic, event)| definition.starts_with(topic, event, &start));
     let given = sample["key"].as_str().unwrap_or("key-1").to_owned();
     let key = found.map_or(given, |found| found.key);
-    Role { definition, key, start, samples: sample["answers"].clone() }
+    let forward = commands(&definition).into_iter().filter(|asked| asked.direction == Direction::Forward);
+    let asks = forward.map(|asked| (asked.step, asked.command)).collect();
+    Role { definition, key, start, samples: sample["answers"].clone(), asks }
 }
 
 /// A command as its definition writes it.

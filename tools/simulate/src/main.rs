@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
-use simulate::{Report, run};
+use simulate::{Mutation, Report, run};
 
 /// Runs the whole system again and again, each time with other chances.
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ struct Options {
     /// Go on with more seeds for so many minutes
     #[arg(long)]
     minutes: Option<u64>,
+    /// Make this mistake, and see whether it is noticed
+    #[arg(long, value_enum)]
+    mutation: Option<Mutation>,
     /// Seeds run at once; one for each core when absent
     #[arg(long)]
     threads: Option<usize>,
@@ -32,7 +35,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let outcome = match (options.seed, options.minutes) {
-        (Some(seed), None) => replay(seed),
+        (Some(seed), None) => replay(seed, options.mutation),
         _ => many(&options),
     };
     match outcome {
@@ -45,8 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn replay(seed: u64) -> Result<bool> {
-    let report = run(seed, None, true)?;
+fn replay(seed: u64, mutation: Option<Mutation>) -> Result<bool> {
+    let report = run(seed, mutation, true)?;
     let mut out = std::io::stdout().lock();
     for line in &report.trace {
         writeln!(out, "{line}")?;
@@ -79,7 +82,7 @@ fn many(options: &Options) -> Result<bool> {
             if !goes_on {
                 return Ok(());
             }
-            let report = run(first + number, None, false)?;
+            let report = run(first + number, options.mutation, false)?;
             note(&mut tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner), &report, number, began);
         }
     };

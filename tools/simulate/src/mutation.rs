@@ -2,7 +2,7 @@
 //! under test (its engine, its statements, its messages), so that nothing of it is in what ships.
 
 /// A mistake. `docs/simulation.md` says what notices it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Mutation {
     /// The lane's statement does not compare epoch and commits: a zombie writes.
     FenceComparesNothing,

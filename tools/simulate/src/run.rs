@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result};
 use backstitch_contracts::{Envelope, headers, member_name, saga};
 use backstitch_messaging::memory::MemoryBroker;
 use backstitch_messaging::{LaneId, Publisher as _, Record};
-use backstitch_saga::State;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -223,37 +222,30 @@ impl Play {
         Ok(None)
     }
 
-    fn states(&self) -> Vec<Option<State>> {
+    /// How each saga stands, by the word in its row.
+    fn words(&self) -> Vec<String> {
         let Some(database) = self.databases.first() else { return Vec::new() };
         let tables = lock(&database.tables);
-        let state = |started: &Started| {
-            let (_, row) = tables.sagas.get(&started.id.as_uuid())?;
-            serde_json::from_str(&row.state).ok()
-        };
-        self.started.iter().map(state).collect()
+        let row = |started: &Started| tables.sagas.get(&started.id.as_uuid()).map(|(_, row)| row);
+        self.started.iter().map(|started| row(started).map_or("unknown", |row| &row.status).to_owned()).collect()
     }
 
     /// Sagas that have neither ended nor ask for a person.
     fn unsettled(&self) -> Vec<String> {
-        let states = self.states();
-        let open = self.started.iter().zip(&states).filter(|(_, state)| match state {
-            Some(State::Stuck(_)) => false,
-            Some(state) => state.outcome().is_none(),
-            None => true,
-        });
-        let word = |state: &Option<State>| state.as_ref().map_or("unknown", State::status).to_owned();
-        open.map(|(started, state)| format!("{} is {}", started.id, word(state))).collect()
+        let settled = |word: &str| matches!(word, "completed" | "rolled_back" | "abandoned" | "refused" | "stuck");
+        let open = self.started.iter().zip(self.words()).filter(|(_, word)| !settled(word));
+        open.map(|(started, word)| format!("{} is {word}", started.id)).collect()
     }
 
     /// A person asks stuck sagas to try again, and paused ones to go on: a word of before may have come too early.
     /// Answers whether there was one.
     async fn help(&mut self) -> Result<bool> {
         let mut any = false;
-        for (index, state) in self.states().into_iter().enumerate() {
+        for (index, word) in self.words().into_iter().enumerate() {
             let times = self.helped.get(&index).copied().unwrap_or(0);
-            let kind = match state {
-                Some(State::Stuck(_)) => "RetrySaga",
-                Some(State::Paused(_)) => "ResumeSaga",
+            let kind = match word.as_str() {
+                "stuck" => "RetrySaga",
+                "paused" => "ResumeSaga",
                 _ => continue,
             };
             if times >= HELPED_MAX {
@@ -274,8 +266,7 @@ impl Play {
 
     fn ends(&self) -> BTreeMap<String, usize> {
         let mut ends = BTreeMap::new();
-        for state in self.states() {
-            let word = state.as_ref().map_or("unknown", State::status).to_owned();
+        for word in self.words() {
             *ends.entry(word).or_default() += 1;
         }
         ends

@@ -78,7 +78,7 @@ fn balanced(scene: &Scene<'_>, role: &Role, saga: &Saga<'_>, command: &str, entr
         }
         State::Completed(_) => {
             let step = role.step_of(command)?;
-            (can_be_undone && !was_done(&saga.journal, &step))
+            (can_be_undone && !was_done(&saga.journal, step))
                 .then(|| format!("books: {id} does not know that {command} was done"))
         }
         State::Refused(_) => Some(format!("books: {id} never started, and {command} was done")),
@@ -93,7 +93,7 @@ fn missing(role: &Role, saga: &Saga<'_>, books: &Books) -> Option<String> {
     }
     let id = saga.started.id;
     let done =
-        |step: &StepName| role.command_of(step).and_then(|command| books.get(&command)).is_some_and(|it| it.done > 0);
+        |step: &StepName| role.command_of(step).and_then(|command| books.get(command)).is_some_and(|it| it.done > 0);
     let lost = role.definition.command_step_names().find(|step| was_done(&saga.journal, step) && !done(step))?;
     Some(format!("books: {id} takes {lost} for done, and it was not"))
 }

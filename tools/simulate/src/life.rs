@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 
 use crate::dice::Dice;
 use crate::world::{World, lock};
@@ -30,7 +30,8 @@ pub(crate) enum Doom {
 pub(crate) struct Life {
     pub(crate) name: String,
     pub(crate) world: Arc<World>,
-    phase: watch::Sender<Phase>,
+    phase: Mutex<Phase>,
+    thawed: Notify,
     dice: Mutex<Dice>,
     /// Points left until the doom; negative when there is none.
     left: AtomicI64,
@@ -42,9 +43,17 @@ impl Life {
     /// A new life; its doom, once met, is told on `met`.
     pub(crate) fn new(name: String, world: &Arc<World>, met: mpsc::UnboundedSender<Doom>) -> Arc<Self> {
         let dice = Mutex::new(world.dice(&name));
-        let (phase, _) = watch::channel(Phase::Running);
         let (left, doom) = (AtomicI64::new(-1), Mutex::new(Doom::Crash));
-        Arc::new(Self { name, world: world.clone(), phase, dice, left, doom, met })
+        Arc::new(Self {
+            name,
+            world: world.clone(),
+            phase: Mutex::new(Phase::Running),
+            thawed: Notify::new(),
+            dice,
+            left,
+            doom,
+            met,
+        })
     }
 
     /// Lets the doom come after so many points.
@@ -58,17 +67,15 @@ impl Life {
     }
 
     pub(crate) fn kill(&self) {
-        self.phase.send_replace(Phase::Dead);
+        *lock(&self.phase) = Phase::Dead;
     }
 
     pub(crate) fn thaw(&self) {
-        self.phase.send_if_modified(|phase| {
-            let frozen = *phase == Phase::Frozen;
-            if frozen {
-                *phase = Phase::Running;
-            }
-            frozen
-        });
+        let mut phase = lock(&self.phase);
+        if *phase == Phase::Frozen {
+            *phase = Phase::Running;
+            self.thawed.notify_waiters();
+        }
     }
 
     pub(crate) fn falls(&self, chances: u64) -> bool {
@@ -106,20 +113,20 @@ impl Life {
     fn meet(&self, what: &str) {
         let doom = *lock(&self.doom);
         self.world.tell(|| format!("{} meets its doom at `{what}`: {doom:?}", self.name));
-        self.phase.send_replace(match doom {
+        *lock(&self.phase) = match doom {
             Doom::Crash => Phase::Dead,
             Doom::Freeze => Phase::Frozen,
-        });
+        };
         let _ = self.met.send(doom);
     }
 
     async fn running(&self) {
-        if *self.phase.borrow() == Phase::Running {
-            return;
-        }
-        let mut phase = self.phase.subscribe();
-        if phase.wait_for(|phase| *phase == Phase::Running).await.is_err() {
-            std::future::pending::<()>().await;
+        loop {
+            let thawed = self.thawed.notified();
+            if *lock(&self.phase) == Phase::Running {
+                return;
+            }
+            thawed.await;
         }
     }
 }

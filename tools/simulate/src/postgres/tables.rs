@@ -8,6 +8,7 @@ use backstitch_messaging::{LaneId, Record};
 use backstitch_orchestrator::store::{JournalRow, SagaRow};
 use backstitch_participant::Placed;
 use backstitch_processor::{CONFLICT, Claim, Effects, FENCED, Fence, Job, Positions, Timer, TimerChange};
+use backstitch_saga::{Event, State};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -36,6 +37,10 @@ pub(crate) struct Tables {
     event_ids: BTreeSet<Uuid>,
     /// Writes under claims that were no longer valid.
     pub(crate) zombies: Vec<String>,
+    /// What the journals fold to so far.
+    folded: BTreeMap<Uuid, State>,
+    /// Sagas whose stored state was not what their journal folds to.
+    pub(crate) drifted: Vec<String>,
 }
 
 /// What one statement of a lane writes.
@@ -160,6 +165,7 @@ impl Tables {
     }
 
     pub(super) fn apply(&mut self, batch: Batch, mutation: Option<Mutation>) {
+        self.fold(&batch);
         let at = batch.lane;
         let lane = self.lanes.entry(at).or_default();
         if lane.epoch != batch.epoch {
@@ -191,6 +197,21 @@ impl Tables {
         for (stream, _, event) in batch.events {
             self.event_ids.insert(event.event_id);
             self.streams.entry(stream).or_default().push(event);
+        }
+    }
+
+    /// At every commit the journal folds to the state that is stored with it.
+    fn fold(&mut self, batch: &Batch) {
+        for entry in &batch.journal {
+            let Ok(event) = serde_json::from_str::<Event>(&entry.data) else { continue };
+            let state = self.folded.entry(entry.saga_id).or_default();
+            *state = backstitch_saga::evolve(std::mem::take(state), &event);
+        }
+        for row in batch.sagas_new.iter().map(|(_, row)| row).chain(&batch.sagas_moved) {
+            let folded = self.folded.get(&row.id).and_then(|state| serde_json::to_string(state).ok());
+            if folded.as_ref() != Some(&row.state) {
+                self.drifted.push(format!("{} at entry {} is not what its journal folds to", row.id, row.seq));
+            }
         }
     }
 

@@ -427,7 +427,7 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
         let (mut begun, mut named) = (HashSet::new(), HashSet::new());
         for input in inputs {
             let Input::Message(message) = input else { continue };
-            let by_person = message.topic == saga::COMMANDS;
+            let by_person = is_a_persons(message);
             if loading == Loading::Optimistic && !by_person {
                 continue;
             }

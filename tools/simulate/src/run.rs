@@ -21,7 +21,7 @@ use crate::script::{self, Act, Said, Script, Started};
 use crate::world::{World, lock};
 
 /// A run that does not settle within this time, or with so many inputs and outputs, never will.
-const SETTLED_WITHIN: Duration = Duration::from_secs(60 * 24 * 3600);
+const SETTLED_WITHIN: Duration = Duration::from_secs(200 * 24 * 3600);
 const STEPS_MAX: u64 = 400_000;
 /// How often a person helps one saga.
 const HELPED_MAX: u32 = 5;
@@ -215,7 +215,7 @@ impl Play {
             if !helped && self.unsettled().is_empty() {
                 break;
             }
-            wait = (wait * 3 / 2).min(Duration::from_secs(3600));
+            wait = (wait * 3 / 2).min(Duration::from_secs(12 * 3600));
         }
         // What is still on its way arrives, and every outbox is cleared.
         tokio::time::sleep(Duration::from_secs(1200)).await;

@@ -14,7 +14,8 @@ const SOME_DAY: &str = "2027-01-15T08:00:00.000000Z";
 /// The schema of a topic whose members have these fields, each of which may be anything plain.
 pub(crate) fn envelope(members: &BTreeMap<String, BTreeSet<String>>) -> String {
     let field = |name: &String| {
-        let plain = json!(["null", "boolean", "long", "double", "string"]);
+        let texts = json!({"type": "array", "items": "string"});
+        let plain = json!(["null", "boolean", "long", "double", "string", texts]);
         json!({"name": name, "type": plain, "default": null})
     };
     let member = |(name, fields): (&String, &BTreeSet<String>)| json!({"type": "record", "name": name, "fields": fields.iter().map(field).collect::<Vec<_>>()});

@@ -119,15 +119,18 @@ fn pieces(mut batch: Vec<FeedItem>, life: &Life) -> Vec<Vec<FeedItem>> {
     vec![batch, rest]
 }
 
+/// Records handed over, and where their receipt goes.
+type Handed = (Vec<Record>, oneshot::Sender<Result<(), PublishError>>);
+
 /// The producer of one process: it takes records at once and brings them to the broker later, in order.
 pub(crate) struct SimulatedPublisher {
     life: Arc<Life>,
-    queue: mpsc::UnboundedSender<(Vec<Record>, oneshot::Sender<Result<(), PublishError>>)>,
+    queue: mpsc::UnboundedSender<Handed>,
 }
 
 impl SimulatedPublisher {
     pub(crate) fn new(broker: &MemoryBroker, life: &Arc<Life>, arrivals: &Arrivals) -> Self {
-        let (queue, mut waiting) = mpsc::unbounded_channel::<(Vec<Record>, oneshot::Sender<_>)>();
+        let (queue, mut waiting) = mpsc::unbounded_channel::<Handed>();
         let sender = Sender { broker: broker.publisher(), life: life.clone(), arrivals: arrivals.clone() };
         tokio::spawn(async move {
             while let Some((records, receipt)) = waiting.recv().await {

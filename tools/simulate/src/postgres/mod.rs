@@ -112,7 +112,7 @@ impl Drop for Connection {
 
 impl Connection {
     /// On the way to the server: the process may stop here, and the connection may break.
-    async fn to_server(&mut self, what: &str) -> Result<(), sqlx::Error> {
+    async fn reach(&mut self, what: &str) -> Result<(), sqlx::Error> {
         self.life.travel(what).await;
         if self.broken || self.database.down.load(Ordering::Relaxed) || self.life.falls(3) {
             return Err(self.break_off(what, "before"));
@@ -121,7 +121,7 @@ impl Connection {
     }
 
     /// On the way back: what was asked for is done, whether or not anybody hears of it.
-    async fn from_server(&mut self, what: &str) -> Result<(), sqlx::Error> {
+    async fn hear_back(&mut self, what: &str) -> Result<(), sqlx::Error> {
         self.life.point(what).await;
         if self.life.falls(3) {
             return Err(self.break_off(what, "after"));
@@ -175,13 +175,13 @@ impl Store for Server {
     async fn lease(&self) -> Result<Box<Connection>, sqlx::Error> {
         let (database, life) = (self.database.clone(), self.life.clone());
         let mut connection = Connection { database, life, transaction: None, broken: false };
-        connection.to_server("connect").await?;
+        connection.reach("connect").await?;
         Ok(Box::new(connection))
     }
 
     async fn layout(&self, lane_topic: &str, lanes: i32) -> Result<(String, i32), sqlx::Error> {
         let mut connection = self.lease().await?;
-        connection.to_server("layout").await?;
+        connection.reach("layout").await?;
         let mut tables = lock(&self.database.tables);
         Ok(tables.layout.get_or_insert_with(|| (lane_topic.to_owned(), lanes)).clone())
     }
@@ -192,11 +192,11 @@ impl Database for Connection {
     type Batch = Batch;
 
     async fn claim(&mut self, lane: LaneId, owner: &str) -> Result<Claim, sqlx::Error> {
-        self.to_server("claim").await?;
+        self.reach("claim").await?;
         self.wait_for_lane(lane.0).await?;
         let claim = lock(&self.database.tables).claim(lane, self.database.world.now(), self.mutation());
         self.life.world.tell(|| format!("{owner} claims lane {lane} under epoch {}", claim.epoch));
-        self.from_server("claimed").await?;
+        self.hear_back("claimed").await?;
         Ok(claim)
     }
 
@@ -205,7 +205,7 @@ impl Database for Connection {
     }
 
     async fn write(&mut self, batch: Batch) -> Result<DateTime<Utc>, sqlx::Error> {
-        self.to_server("write").await?;
+        self.reach("write").await?;
         match self.ongoing()? {
             Some(id) => {
                 let mut rows = BTreeSet::from([Row::Lane(batch.lane)]);
@@ -223,29 +223,29 @@ impl Database for Connection {
             }
         }
         let now = self.database.world.now();
-        self.from_server("written").await?;
+        self.hear_back("written").await?;
         Ok(now)
     }
 
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        self.to_server("begin").await?;
+        self.reach("begin").await?;
         self.transaction = Some(lock(&self.database.locks).begin(&self.life.name));
         Ok(())
     }
 
     async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        self.to_server("commit").await?;
+        self.reach("commit").await?;
         let Some(id) = self.transaction.take() else { return Err(lost()) };
         let Some(ended) = lock(&self.database.locks).end(id) else { return Err(self.break_off("commit", "before")) };
         if let Some(batch) = ended.batch {
             self.apply(batch);
         }
         self.database.freed.notify_waiters();
-        self.from_server("committed").await
+        self.hear_back("committed").await
     }
 
     async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
-        self.to_server("roll back").await?;
+        self.reach("roll back").await?;
         if let Some(id) = self.transaction.take() {
             lock(&self.database.locks).end(id);
             self.database.freed.notify_waiters();
@@ -254,27 +254,27 @@ impl Database for Connection {
     }
 
     async fn keep_refused(&mut self, _lane: LaneId, _seq: i64, _reason: &str) -> Result<(), sqlx::Error> {
-        self.to_server("keep refused").await
+        self.reach("keep refused").await
     }
 }
 
 #[async_trait]
 impl SagaStore for Connection {
     async fn live_sagas(&mut self, lane: LaneId) -> Result<Vec<SagaRow>, sqlx::Error> {
-        self.to_server("live sagas").await?;
+        self.reach("live sagas").await?;
         let tables = lock(&self.database.tables);
         let live = tables.sagas.values().filter(|(at, row)| *at == lane.0 && row.finished_at.is_none());
         Ok(live.map(|(_, row)| row.clone()).collect())
     }
 
     async fn sagas(&mut self, ids: &[Uuid]) -> Result<Vec<SagaRow>, sqlx::Error> {
-        self.to_server("sagas").await?;
+        self.reach("sagas").await?;
         let tables = lock(&self.database.tables);
         Ok(ids.iter().filter_map(|id| tables.sagas.get(id)).map(|(_, row)| row.clone()).collect())
     }
 
     async fn definitions(&mut self) -> Result<Vec<(String, Value)>, sqlx::Error> {
-        self.to_server("definitions").await?;
+        self.reach("definitions").await?;
         Ok(Vec::new())
     }
 
@@ -294,7 +294,7 @@ impl SagaStore for Connection {
 #[async_trait]
 impl Source for Connection {
     async fn load(&mut self, streams: &[(StreamId, StreamVersion)]) -> Result<Vec<StoredEvent>, sqlx::Error> {
-        self.to_server("load").await?;
+        self.reach("load").await?;
         let tables = lock(&self.database.tables);
         let mut found = Vec::new();
         for (stream, after) in streams {
@@ -315,7 +315,7 @@ impl Source for Connection {
         streams: &BTreeSet<StreamId>,
         _may_be_missing: bool,
     ) -> Result<BTreeMap<StreamId, StreamVersion>, sqlx::Error> {
-        self.to_server("lock").await?;
+        self.reach("lock").await?;
         if let Some(id) = self.ongoing()? {
             self.take(streams.iter().cloned().map(Row::Head).collect(), id).await?;
         }

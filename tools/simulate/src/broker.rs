@@ -44,8 +44,9 @@ impl Inbox for SimulatedInbox {
     }
 
     async fn ownership(&self) -> Option<Ownership> {
-        let change = self.inner.ownership().await;
         self.life.point("ownership").await;
+        // Nothing is waited for from here on: whoever drops this future must not drop a change with it.
+        let change = self.inner.ownership().await;
         self.life.world.tell(|| match &change {
             Some(Ownership::Gained(lane)) => format!("{} gains lane {lane}", self.life.name),
             Some(Ownership::Lost(lane, _)) => format!("{} loses lane {lane}", self.life.name),

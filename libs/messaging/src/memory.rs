@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 pub use faults::Faults;
 pub use inbox::MemoryInbox;
@@ -38,8 +38,8 @@ pub struct NoSuchTopic {
 
 struct Shared {
     state: Mutex<State>,
-    /// Raised with every record, so that readers look again.
-    appended: watch::Sender<u64>,
+    /// Told with every record, so that readers look again; one after the other, always in the same order.
+    appended: Notify,
 }
 
 struct State {
@@ -61,12 +61,18 @@ impl MemoryBroker {
             faults: Faults::default(),
             dice: Dice::new(seed),
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), appended: watch::Sender::new(0) }))
+        Self(Arc::new(Shared { state: Mutex::new(state), appended: Notify::new() }))
     }
 
     /// Makes a topic, or does nothing if it is there.
     pub fn create_topic(&self, topic: &str, partitions: i32) {
         self.0.state().log.create(topic, partitions);
+    }
+
+    /// How many partitions a topic has, if there is such a topic.
+    #[must_use]
+    pub fn partitions(&self, topic: &str) -> Option<i32> {
+        self.0.state().log.partitions(topic)
     }
 
     /// What goes wrong from now on.
@@ -125,7 +131,7 @@ impl Shared {
     }
 
     fn raise(&self) {
-        self.appended.send_modify(|count| *count += 1);
+        self.appended.notify_waiters();
     }
 }
 

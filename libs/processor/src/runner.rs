@@ -309,6 +309,7 @@ async fn own<L: LogicOn<S::Db>, S: Store>(
             pause = pauses();
         }
         let rest = pause.next().unwrap_or(Duration::from_secs(5));
+        let rest = Duration::from_millis(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX));
         tokio::select! {
             biased;
             () = stop.cancelled() => {

@@ -225,7 +225,9 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
             return None;
         }
         let due_at = self.timers.next_due()?;
-        Some((due_at - self.now()).to_std().unwrap_or(Duration::ZERO))
+        let left = (due_at - self.now()).to_std().unwrap_or(Duration::ZERO);
+        // Whole milliseconds, as the runtime's timers are: how it rounds must not decide what comes first.
+        Some(Duration::from_millis(u64::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)))
     }
 
     fn ask_for_ends(&mut self) {

@@ -38,12 +38,18 @@ pub(crate) fn check(story: &Story, describe: &dyn Fn() -> String) {
 fn problem(story: &Story) -> Option<String> {
     let definition = story.specimen.definition();
     ids_are_one_per_step_and_direction(story)
-        .or_else(|| tries_follow_answers(&story.journal))
-        .or_else(|| compensates_only_what_may_have_happened(&story.journal))
-        .or_else(|| nothing_after_the_pivot_is_undone(definition, &story.journal))
-        .or_else(|| everything_done_is_undone(story))
-        .or_else(|| undone_in_reverse(definition, &story.journal))
+        .or_else(|| broken_law(definition, &story.journal))
         .or_else(|| a_parent_knows_how_it_ended(story))
+}
+
+/// The first law that a saga's journal breaks, if it breaks one: for whoever has journals of their own to check.
+#[must_use]
+pub fn broken_law(definition: &Definition, journal: &[Event]) -> Option<String> {
+    tries_follow_answers(journal)
+        .or_else(|| compensates_only_what_may_have_happened(journal))
+        .or_else(|| nothing_after_the_pivot_is_undone(definition, journal))
+        .or_else(|| everything_done_is_undone(definition, journal))
+        .or_else(|| undone_in_reverse(definition, journal))
 }
 
 /// Whoever started a sub-saga was told how it ended, and nothing else last.
@@ -177,20 +183,20 @@ struct Step {
 }
 
 /// Once rolled back, everything that was or may have been done is undone, and what was refused is left alone.
-fn everything_done_is_undone(story: &Story) -> Option<String> {
-    let definition = story.specimen.definition();
+fn everything_done_is_undone(definition: &Definition, journal: &[Event]) -> Option<String> {
     let mut steps: BTreeMap<StepName, Step> = BTreeMap::new();
-    for event in &story.journal {
+    for event in journal {
         note(&mut steps, &event.fact);
     }
-    let rolled_back = matches!(story.state, State::RolledBack(_));
+    let rolled_back = journal.iter().any(|event| matches!(event.fact, Fact::SagaRolledBack { .. }));
     steps.into_iter().find_map(|(name, step)| {
         let can_be = definition.expected_answers(&name, Direction::Compensate).is_some();
         let can_be = can_be && !(step.done && definition.stays_when_done(&name));
         if rolled_back && can_be && step.may_have_happened && !step.undone {
             return Some(format!("{name} may have happened and was not undone"));
         }
-        let asked = story.sent.iter().any(|sent| sent.step == name && sent.direction == Direction::Compensate);
+        let asks = |event: &Event| matches!(&event.fact, Fact::CompensationRequested(asked) if asked.step == name);
+        let asked = journal.iter().any(asks);
         (asked && !step.may_have_happened).then(|| format!("{name} was refused and yet undone"))
     })
 }
@@ -211,8 +217,9 @@ fn note(steps: &mut BTreeMap<StepName, Step>, fact: &Fact) {
         | Fact::CompensationSkipped { step, .. } => {
             steps.entry(step.clone()).or_default().undone = true;
         }
-        Fact::SagaStarted(_) => {
-            let start = Step { may_have_happened: true, ..Step::default() };
+        Fact::SagaStarted(started) => {
+            // Somebody who asks for a saga by name has announced nothing that could be undone.
+            let start = Step { may_have_happened: started.started_by.is_some(), ..Step::default() };
             steps.insert(StepName::start(), start);
         }
         _ => {}

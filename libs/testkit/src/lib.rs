@@ -27,6 +27,7 @@ mod story;
 mod transcript;
 mod walk;
 
+pub use checks::broken_law;
 pub use grid::state_grid;
 pub use laws::{Misbehaviours, keeps_the_laws};
 pub use specimen::Specimen;

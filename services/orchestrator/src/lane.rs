@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backstitch_messaging::{LaneId, TraceContext};
+use backstitch_contracts::{headers, saga};
+use backstitch_messaging::{LaneId, Record, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
 use backstitch_saga::{
     Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, Timestamp, command_id,
@@ -57,6 +58,8 @@ pub struct SagaLane<E = Sound> {
     stuck: HashSet<Uuid>,
     /// Sagas that had to be looked up for this batch.
     recalled: HashMap<Uuid, Live>,
+    /// Keys of sagas that a person's command of this batch names, and that live in other lanes.
+    strangers: HashMap<Uuid, String>,
     staged: BTreeMap<Uuid, Staged>,
     journal: Vec<JournalRow>,
     /// What the input being decided has replaced in `staged`.
@@ -93,6 +96,7 @@ impl<E: Engine> SagaLane<E> {
             live: HashMap::new(),
             stuck: HashSet::new(),
             recalled: HashMap::new(),
+            strangers: HashMap::new(),
             staged: BTreeMap::new(),
             journal: Vec::new(),
             replaced: Vec::new(),
@@ -161,7 +165,7 @@ impl<E: Engine> SagaLane<E> {
             if begun.contains(&target.saga_id()) {
                 continue;
             }
-            moved |= self.on_target(target, &cause, now, effects)?;
+            moved |= self.on_target(target, &cause, now, effects)? || self.pass_on(message, target, effects);
             if matches!(target, Target::Begin { .. }) {
                 begun.push(target.saga_id());
             }
@@ -170,6 +174,24 @@ impl<E: Engine> SagaLane<E> {
             effects.skip();
         }
         Ok(())
+    }
+
+    /// A command that names a saga by its id alone says nothing of its home: it is sent again under the saga's key.
+    fn pass_on(&self, message: &Message, target: &Target, effects: &mut Effects) -> bool {
+        let Target::Continue { saga_id, .. } = target else { return false };
+        let key = self.strangers.get(saga_id).filter(|key| message.key_text() != Some(key.as_str()));
+        let Some(key) = key.filter(|_| self.find(*saga_id).is_none()) else { return false };
+        let mut headers = message.delivery.headers.clone();
+        headers.retain(|(name, _)| name != headers::FORWARDED_FROM);
+        let value = message.delivery.value.clone();
+        effects.publish(Record {
+            topic: saga::COMMANDS.to_owned(),
+            partition: None,
+            key: Some(key.clone().into_bytes()),
+            value,
+            headers,
+        });
+        true
     }
 
     fn on_target(
@@ -401,17 +423,35 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
 
     async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut D) -> Result<(), sqlx::Error> {
         self.recalled.clear();
-        if loading == Loading::Optimistic {
-            return Ok(());
-        }
-        // A start whose saga exists already, ended or from another time: read all that this batch begins.
-        let mut ids = Vec::new();
+        self.strangers.clear();
+        let (mut begun, mut named) = (HashSet::new(), HashSet::new());
         for input in inputs {
             let Input::Message(message) = input else { continue };
-            let begun = targets(&self.definitions, message).unwrap_or_default();
-            ids.extend(begun.iter().map(Target::saga_id).filter(|id| !self.live.contains_key(id)));
+            let by_person = is_a_persons(message);
+            if loading == Loading::Optimistic && !by_person {
+                continue;
+            }
+            for target in targets(&self.definitions, message).unwrap_or_default() {
+                let id = target.saga_id();
+                match target {
+                    _ if self.live.contains_key(&id) => {}
+                    // A start whose saga exists already, ended or from another time: read all that this batch begins.
+                    Target::Begin { .. } if loading == Loading::Thorough => drop(begun.insert(id)),
+                    // Known by its id alone, it may be at home in any lane.
+                    Target::Continue { .. } if by_person => drop(named.insert(id)),
+                    Target::Begin { .. } | Target::Continue { .. } => {}
+                }
+            }
+        }
+        let ids: Vec<Uuid> = begun.union(&named).copied().collect();
+        if ids.is_empty() {
+            return Ok(());
         }
         for row in db.sagas(&ids).await? {
+            if !begun.contains(&row.id) {
+                self.strangers.extend(row.finished_at.is_none().then_some((row.id, row.key)));
+                continue;
+            }
             let (id, live) = self.restore(row)?;
             self.recalled.insert(id, live);
         }

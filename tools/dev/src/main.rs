@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use backstitch_dev::commands::{bench, demo, down, logs, restart, status, test, up};
+use backstitch_dev::commands::{bench, demo, down, logs, restart, simulate, status, test, up};
 use backstitch_dev::stack::{Stack, guard, workspace};
 use clap::{Parser, Subcommand};
 
@@ -52,6 +52,8 @@ enum Command {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Run the whole system in one thread, again and again, each time with other faults
+    Simulate(simulate::Options),
     /// Check everything: format, lints, tests, and the system on a stack of its own
     Test {
         /// Only what needs no stack
@@ -83,6 +85,7 @@ fn run(options: Options) -> Result<bool> {
         Command::Up(plan) => up::run(&dir, &plan)?,
         Command::Demo(options) => return demo::run(&dir, &options),
         Command::Bench(bench) => bench::run(&dir.with_file_name("bench-stack"), &bench)?,
+        Command::Simulate(options) => return simulate::run(&options),
         Command::Down { wipe } => down::run(&dir, wipe)?,
         Command::Restart { names } => restart::run(&dir, &names)?,
         Command::Status => return status::run(&dir),

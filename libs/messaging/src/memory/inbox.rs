@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    pin::pin,
     sync::Arc,
 };
 
@@ -89,6 +90,7 @@ impl Inbox for MemoryInbox {
         let reading = LaneReading { shared: Arc::clone(&self.shared), sources };
         tokio::spawn(async move {
             tokio::select! {
+                biased;
                 _ = stopping => {}
                 () = reading.run(batches) => {}
             }
@@ -132,11 +134,12 @@ struct LaneReading {
 
 impl LaneReading {
     async fn run(mut self, batches: mpsc::Sender<Vec<FeedItem>>) {
-        let mut appended = self.shared.appended.subscribe();
+        let shared = Arc::clone(&self.shared);
         loop {
             let Ok(room) = batches.reserve().await else { return };
             let batch = loop {
-                appended.mark_unchanged();
+                let mut appended = pin!(shared.appended.notified());
+                appended.as_mut().enable();
                 let (most, turns) = self.pace();
                 for _ in 0..turns {
                     tokio::task::yield_now().await;
@@ -146,8 +149,9 @@ impl LaneReading {
                     break batch;
                 }
                 tokio::select! {
+                    biased;
                     () = batches.closed() => return,
-                    changed = appended.changed() => if changed.is_err() { return },
+                    () = appended => {}
                 }
             };
             room.send(batch);

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod down;
 pub mod logs;
 pub mod restart;
+pub mod simulate;
 pub mod status;
 pub mod test;
 pub mod up;

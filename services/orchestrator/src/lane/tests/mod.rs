@@ -65,6 +65,13 @@ impl Desk {
         self.decide(&Input::Message(Box::new(message))).unwrap_err()
     }
 
+    /// Topics and keys of what is sent on unread.
+    fn passes_on(&mut self, message: Message) -> Vec<(String, Option<Vec<u8>>)> {
+        let before = self.effects.records().len();
+        self.lane.decide(&Input::Message(Box::new(message)), self.now, &mut self.effects).unwrap();
+        self.effects.records()[before..].iter().map(|record| (record.topic.clone(), record.key.clone())).collect()
+    }
+
     /// The saga's timer rings at this time.
     fn rings(&mut self, saga: Uuid, at: DateTime<Utc>) -> Answer {
         self.now = at;
@@ -94,6 +101,11 @@ impl Desk {
     /// The journal rows that the batch would write: whose, and at which place.
     fn journal(&self) -> Vec<(Uuid, i64)> {
         self.lane.journal.iter().map(|row| (row.saga_id, row.seq)).collect()
+    }
+
+    /// What a lane learns for a batch with a command to a saga that is not its own.
+    fn hears_of(&mut self, row: &SagaRow) {
+        self.lane.strangers.insert(row.id, row.key.clone());
     }
 
     /// What a lane does after a claim with a live saga, or for a batch with one that has ended.

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Answer, Desk};
 use crate::definitions::Definitions;
-use crate::samples::{CHARGES, FLOW, ORDER, ORDERS, by, command, order_placed, order_saga, reserved, start_charge};
+use crate::samples::{
+    CHARGES, FLOW, ORDER, ORDERS, by, command, keyed, order_placed, order_saga, reserved, start_charge,
+};
 
 fn cancel(key: &str) -> Value {
     json!({ "definition": ORDERS, "key": key, "reason": "changed her mind" })
@@ -133,4 +135,17 @@ fn a_stuck_saga_stays_in_memory_until_a_person_ends_it() {
     assert_eq!(ann_says(&mut desk, "AbandonSaga", Some("charge")).entries(), ["SagaAbandoned"]);
     desk.commits();
     assert!(desk.lane.live.is_empty() && desk.lane.stuck.is_empty());
+}
+
+#[test]
+fn a_command_that_names_a_saga_by_its_id_alone_is_sent_to_its_home() {
+    let mut home = Desk::new();
+    home.hears(start_charge("42"));
+    let row = home.rows().remove(0);
+    let mut elsewhere = Desk::new();
+    elsewhere.hears_of(&row);
+    let cancel = by("ann", command("CancelSaga", json!({ "saga_id": row.id })));
+    let sent = elsewhere.passes_on(cancel.clone());
+    assert_eq!(sent, [("saga.commands".to_owned(), Some(b"42".to_vec()))]);
+    assert_eq!(elsewhere.passes_on(keyed(b"42", cancel)), [], "at home it is not sent again");
 }

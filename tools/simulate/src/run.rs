@@ -1,0 +1,301 @@
+//! One run: the script is played, nothing goes wrong any more, the system settles, and everything is looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use backstitch_contracts::{Envelope, headers, member_name, saga};
+use backstitch_messaging::memory::MemoryBroker;
+use backstitch_messaging::{LaneId, Publisher as _, Record};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::cast::{self, Cast};
+use crate::mutation::Mutation;
+use crate::oracle;
+use crate::postgres::Postgres;
+use crate::process::{self, Kind, Order, Slot, Stage};
+use crate::schema;
+use crate::script::{self, Act, Said, Script, Started};
+use crate::world::{World, lock};
+
+/// A run that does not settle within this time, or with so many inputs and outputs, never will.
+const SETTLED_WITHIN: Duration = Duration::from_secs(200 * 24 * 3600);
+const STEPS_MAX: u64 = 400_000;
+/// How often a person helps one saga.
+const HELPED_MAX: u32 = 5;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// What is wrong, `CHECK: what`, first the most telling; empty when all is well.
+    pub problems: Vec<String>,
+    /// How the sagas ended, by the word that metrics use.
+    pub ends: BTreeMap<String, usize>,
+    /// Points of input and output.
+    pub steps: u64,
+    /// What happened, if it was asked for.
+    pub trace: Vec<String>,
+}
+
+/// Runs one seed.
+///
+/// # Errors
+/// When the definitions that ship cannot be loaded; a run that goes wrong is a [`Report`] with problems.
+pub fn run(seed: u64, mutation: Option<Mutation>, traced: bool) -> Result<Report> {
+    let cast = Cast::of(script::mask(seed, cast::names()?.len()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    let report = runtime.block_on(async {
+        let world = World::new(seed, mutation, traced);
+        let script = Script::of(&world, &cast);
+        let mut play = Play::new(world, cast, &script)?;
+        let settled = play.run(script).await;
+        let mut problems = play.look(settled);
+        problems.dedup();
+        let world = &play.stage.world;
+        anyhow::Ok(Report { seed, problems, ends: play.ends(), steps: world.steps(), trace: world.trace() })
+    });
+    // Processes that stand still are never waited for.
+    runtime.shutdown_background();
+    report
+}
+
+struct Play {
+    stage: Arc<Stage>,
+    orders: Vec<mpsc::UnboundedSender<Order>>,
+    databases: Vec<Arc<Postgres>>,
+    /// The database of each slot, by place.
+    database_of: Vec<usize>,
+    started: Vec<Started>,
+    helped: BTreeMap<usize, u32>,
+}
+
+impl Play {
+    fn new(world: Arc<World>, cast: Arc<Cast>, script: &Script) -> Result<Self> {
+        let broker = MemoryBroker::new(world.seed);
+        create_topics(&broker, &cast, script);
+        let failures = Mutex::default();
+        let stage = Arc::new(Stage { world, broker, cast, arrivals: Arc::default(), failures });
+        let mut play = Self {
+            stage: stage.clone(),
+            orders: Vec::new(),
+            databases: Vec::new(),
+            database_of: Vec::new(),
+            started: script.started.clone(),
+            helped: BTreeMap::new(),
+        };
+        let mut inputs: Vec<String> = stage.cast.event_topics().into_iter().collect();
+        inputs.push(saga::COMMANDS.to_owned());
+        let slot = |database: &Arc<Postgres>, number: usize| Slot {
+            name: format!("orchestrator-{number}"),
+            kind: Kind::Orchestrator,
+            group: "orchestrator".to_owned(),
+            lane_topic: saga::INPUTS.to_owned(),
+            inputs: inputs.clone(),
+            database: database.clone(),
+        };
+        play.open("orchestrator", script.orchestrators, slot);
+        for (index, (part, crew)) in stage.cast.parts.iter().zip(&script.crews).enumerate() {
+            let slot = |database: &Arc<Postgres>, number: usize| Slot {
+                name: format!("{}-{number}", part.name),
+                kind: Kind::Participant(part.clone(), index % 2 == 0),
+                group: part.name.clone(),
+                lane_topic: part.topic.clone(),
+                inputs: Vec::new(),
+                database: database.clone(),
+            };
+            play.open(&part.name, *crew, slot);
+        }
+        Ok(play)
+    }
+
+    /// A service: its database and its processes.
+    fn open(&mut self, name: &str, crew: usize, slot: impl Fn(&Arc<Postgres>, usize) -> Slot) {
+        let database = Postgres::new(name, &self.stage.world);
+        self.databases.push(database.clone());
+        for number in 1..=crew {
+            let (order, orders) = mpsc::unbounded_channel();
+            tokio::spawn(process::keep(self.stage.clone(), slot(&database, number), orders));
+            self.orders.push(order);
+            self.database_of.push(self.databases.len() - 1);
+        }
+    }
+
+    /// Plays the script, and then waits until nothing happens any more. Answers what kept it from settling.
+    async fn run(&mut self, script: Script) -> Result<Option<String>> {
+        let began = tokio::time::Instant::now();
+        for (at, act) in script.acts {
+            tokio::time::sleep_until(began + at).await;
+            self.act(act).await?;
+        }
+        self.settle().await
+    }
+
+    async fn act(&mut self, act: Act) -> Result<()> {
+        match act {
+            Act::Say(said) => self.say(&said).await?,
+            Act::Order(slot, order) => {
+                if let Some(orders) = self.orders.get(slot) {
+                    let _ = orders.send(order);
+                }
+            }
+            Act::MoveLane(lane) => {
+                self.stage.world.tell(|| format!("lane {lane} is to move"));
+                let inputs: Vec<String> = self.stage.cast.event_topics().into_iter().collect();
+                let inputs: Vec<&str> = inputs.iter().map(String::as_str).chain([saga::COMMANDS]).collect();
+                // Somebody joins for a moment, and the group shares its lanes out anew.
+                let passer_by = self.stage.broker.join("orchestrator", saga::INPUTS, &inputs)?;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                self.stage.broker.move_lane(LaneId(lane), &passer_by);
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                passer_by.expire();
+            }
+            Act::Down(slot, down) => {
+                let database = self.database_of.get(slot).and_then(|index| self.databases.get(*index));
+                if let Some(database) = database {
+                    database.set_down(down);
+                }
+            }
+            Act::Calm => {
+                self.stage.world.tell(|| "nothing goes wrong any more".to_owned());
+                self.stage.world.calm_down();
+                self.databases.iter().for_each(|database| database.set_down(false));
+                for orders in &self.orders {
+                    let _ = orders.send(Order::Spare);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn say(&self, said: &Said) -> Result<()> {
+        let cast = &self.stage.cast;
+        let encoder = cast.encoders.get(&said.topic).with_context(|| said.topic.clone())?;
+        let text = schema::text_of(&said.topic)?;
+        let version = text.map_or(1, |text| schema::newest(&text, &said.event));
+        let envelope = Envelope {
+            event_id: said.id,
+            event_type: said.event.clone(),
+            event_version: version,
+            aggregate_id: said.about.clone(),
+            aggregate_type: "Flow".to_owned(),
+            occurred_at: self.stage.world.now(),
+            correlation_id: said.id,
+            causation_id: None,
+            user_id: said.user.map(str::to_owned),
+            metadata: BTreeMap::from([("source".to_owned(), "the world outside".to_owned())]),
+            data: said.data.clone(),
+        };
+        let value = encoder.encode(&envelope).with_context(|| format!("{said:?}"))?;
+        let record = Record::new(&said.topic, &said.record_key, value)
+            .header(headers::CE_ID, said.id.to_string())
+            .header(headers::CE_TYPE, member_name(&said.event, version));
+        self.stage.world.tell(|| format!("the world says {} on {} ({})", said.event, said.topic, said.id));
+        let arrived = self.stage.world.elapsed();
+        lock(&self.stage.arrivals).entry(said.id.to_string()).or_insert(arrived);
+        drop(self.stage.broker.publisher().publish(vec![record]).await?);
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<Option<String>> {
+        let mut wait = Duration::from_secs(1);
+        loop {
+            tokio::time::sleep(wait).await;
+            let world = &self.stage.world;
+            if let Some(failure) = lock(&self.stage.failures).first() {
+                return Ok(Some(failure.clone()));
+            }
+            if world.elapsed() > SETTLED_WITHIN || world.steps() > STEPS_MAX {
+                return Ok(Some(format!("it does not settle: {}", self.unsettled().join(", "))));
+            }
+            let helped = self.help().await?;
+            if !helped && self.unsettled().is_empty() {
+                break;
+            }
+            wait = (wait * 3 / 2).min(Duration::from_secs(12 * 3600));
+        }
+        // What is still on its way arrives, and every outbox is cleared.
+        tokio::time::sleep(Duration::from_secs(1200)).await;
+        Ok(None)
+    }
+
+    /// How each saga stands, by the word in its row.
+    fn words(&self) -> Vec<String> {
+        let Some(database) = self.databases.first() else { return Vec::new() };
+        let tables = lock(&database.tables);
+        let row = |started: &Started| tables.sagas.get(&started.id.as_uuid()).map(|(_, row)| row);
+        self.started.iter().map(|started| row(started).map_or("unknown", |row| &row.status).to_owned()).collect()
+    }
+
+    /// Sagas that have neither ended nor ask for a person.
+    fn unsettled(&self) -> Vec<String> {
+        let settled = |word: &str| matches!(word, "completed" | "rolled_back" | "abandoned" | "refused" | "stuck");
+        let open = self.started.iter().zip(self.words()).filter(|(_, word)| !settled(word));
+        open.map(|(started, word)| format!("{} is {word}", started.id)).collect()
+    }
+
+    /// A person asks stuck sagas to try again, and paused ones to go on: a word of before may have come too early.
+    /// Answers whether there was one.
+    async fn help(&mut self) -> Result<bool> {
+        let mut any = false;
+        for (index, word) in self.words().into_iter().enumerate() {
+            let times = self.helped.get(&index).copied().unwrap_or(0);
+            let kind = match word.as_str() {
+                "stuck" => "RetrySaga",
+                "paused" => "ResumeSaga",
+                _ => continue,
+            };
+            if times >= HELPED_MAX {
+                continue;
+            }
+            let Some(started) = self.started.get(index) else { continue };
+            self.helped.insert(index, times + 1);
+            let data = json!({
+                "saga_id": started.id.as_uuid(), "definition": null, "key": null, "step": null, "reason": "try again",
+            });
+            let name = format!("{}/help/{times}", started.id);
+            let mut dice = self.stage.world.dice(&name);
+            self.say(&script::command(kind, data, name.as_bytes(), &mut dice)).await?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    fn ends(&self) -> BTreeMap<String, usize> {
+        let mut ends = BTreeMap::new();
+        for word in self.words() {
+            *ends.entry(word).or_default() += 1;
+        }
+        ends
+    }
+
+    fn look(&self, settled: Result<Option<String>>) -> Vec<String> {
+        match settled {
+            Ok(None) => {}
+            Ok(Some(problem)) => return vec![format!("settles: {problem}")],
+            Err(error) => return vec![format!("script: {error:#}")],
+        }
+        oracle::problems(&self.stage, &self.databases, &self.started)
+    }
+}
+
+fn create_topics(broker: &MemoryBroker, cast: &Cast, script: &Script) {
+    let mut topics: BTreeMap<String, i32> = BTreeMap::new();
+    for topic in cast.event_topics().into_iter().chain(cast.definitions.written_topics()) {
+        topics.insert(topic, script.partitions);
+    }
+    topics.extend(cast.parts.iter().map(|part| (part.topic.clone(), script.part_lanes)));
+    topics.insert(saga::INPUTS.to_owned(), script.lanes);
+    topics.insert(saga::COMMANDS.to_owned(), script.partitions);
+    topics.insert(saga::EVENTS.to_owned(), 2);
+    let letters: BTreeSet<String> = topics.keys().map(|topic| format!("{topic}.dlq")).collect();
+    for (topic, partitions) in topics {
+        broker.create_topic(&topic, partitions);
+    }
+    for topic in letters {
+        broker.create_topic(&topic, 1);
+    }
+}

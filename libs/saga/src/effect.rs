@@ -123,16 +123,7 @@ pub fn react(definition: &Definition, event: &Event) -> Vec<Effect> {
             });
             emission.map(Effect::Emit).into_iter().collect()
         }
-        Fact::ParentTold { saga, key, parent, answer, reason, result } => vec![Effect::Report(Report {
-            id: sub_saga::answer_id(*saga, *answer, parent),
-            parent: parent.clone(),
-            saga: *saga,
-            definition: definition.name().to_owned(),
-            key: key.clone(),
-            answer: *answer,
-            reason: reason.clone(),
-            result: result.clone(),
-        })],
+        told @ Fact::ParentTold { .. } => report(definition, told).into_iter().collect(),
         Fact::SagaStarted(_)
         | Fact::StartRefused { .. }
         | Fact::CancelledBeforeStart { .. }
@@ -163,6 +154,20 @@ pub fn react(definition: &Definition, event: &Event) -> Vec<Effect> {
         | Fact::SagaRolledBack { .. }
         | Fact::SagaAbandoned { .. } => Vec::new(),
     }
+}
+
+fn report(definition: &Definition, told: &Fact) -> Option<Effect> {
+    let Fact::ParentTold { saga, key, parent, answer, reason, result } = told else { return None };
+    Some(Effect::Report(Report {
+        id: sub_saga::answer_id(*saga, *answer, parent),
+        parent: parent.clone(),
+        saga: *saga,
+        definition: definition.name().to_owned(),
+        key: key.clone(),
+        answer: *answer,
+        reason: reason.clone(),
+        result: result.clone(),
+    }))
 }
 
 fn send(ask: &Ask, request: &Request, direction: Direction) -> Effect {

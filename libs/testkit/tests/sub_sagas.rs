@@ -224,7 +224,7 @@ fn told(story: &Story, specimen: &Specimen) -> Value {
         Effect::Report(report) => Some(report),
         Effect::Send(_) | Effect::Emit(_) => None,
     });
-    reports.last().expect("nobody was told").result
+    reports.last().map(|report| report.result).unwrap_or_default()
 }
 
 #[test]

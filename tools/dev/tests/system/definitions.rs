@@ -19,6 +19,8 @@ pub(crate) enum Timeouts {
     Shipped,
     /// As it ships, and another team's definition beside it.
     ShippedWithReturns,
+    /// As it ships, and beside it sagas that start one for each order.
+    ShippedWithCollectiveOrders,
     /// Answers are waited for three seconds.
     Short,
     /// Answers are waited for fifteen seconds, and the whole saga for thirty.
@@ -29,7 +31,13 @@ pub(crate) enum Timeouts {
 pub(crate) fn folder(timeouts: Timeouts, root: &Path) -> Result<PathBuf> {
     let (name, step, saga) = match timeouts {
         Timeouts::Shipped => return Ok(workspace().join("sagas")),
-        Timeouts::ShippedWithReturns => return with_returns(&root.join("sagas-with-returns")),
+        Timeouts::ShippedWithReturns => {
+            return beside_shipped(&root.join("sagas-with-returns"), &[("parcel-return.yaml", RETURNS)]);
+        }
+        Timeouts::ShippedWithCollectiveOrders => {
+            let both = [("collective-order.yaml", COLLECTIVE_ORDER), ("charge-for-order.yaml", CHARGE_FOR_ORDER)];
+            return beside_shipped(&root.join("sagas-with-collective-orders"), &both);
+        }
         Timeouts::Short => ("sagas-short", "3s", "3m"),
         Timeouts::Tight => ("sagas-tight", "15s", "30s"),
     };
@@ -66,9 +74,58 @@ steps:
     timeout: 60s
 ";
 
-fn with_returns(folder: &Path) -> Result<PathBuf> {
+/// Several orders are charged, each by a saga of its own, and only then is anything reserved.
+const COLLECTIVE_ORDER: &str = "\
+saga: collective-order
+version: 1
+deadline: 10m
+search: { orders: size(saga.data.orders) }
+steps:
+  - name: each-order
+    for_each:
+      in: saga.data.orders
+      at_once: 3
+      do:
+        name: charge
+        sub_saga: { start: charge-for-order, key: item.order_id, with: item }
+        on_rollback: roll_back
+        timeout: 5m
+    roll_back: together
+  - name: reserve
+    ask: inventory.commands
+    to: ReserveInventory
+    with: { order_id: saga.key, items: saga.data.items }
+    done_on: InventoryReserved
+    refused_on: InventoryReservationFailed
+    key: event.order_id
+    on_rollback: nothing
+    timeout: 60s
+";
+
+const CHARGE_FOR_ORDER: &str = "\
+saga: charge-for-order
+version: 1
+steps:
+  - name: charge
+    ask: payments.commands
+    to: ProcessPayment
+    done_on: PaymentProcessed
+    retry_on: { event: PaymentFailed, when: event.retry_possible }
+    refused_on: PaymentFailed
+    key: event.order_id
+    on_rollback:
+      compensate: RefundPayment
+      with: { order_id: saga.key, reason: saga.reason }
+      done_on: PaymentRefunded
+    timeout: 60s
+result: { payment_id: steps.charge.payment_id }
+";
+
+fn beside_shipped(folder: &Path, documents: &[(&str, &str)]) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     fs::copy(workspace().join("sagas").join(SHIPPED), folder.join(SHIPPED))?;
-    fs::write(folder.join("parcel-return.yaml"), RETURNS)?;
+    for (name, text) in documents {
+        fs::write(folder.join(name), text)?;
+    }
     Ok(folder.to_owned())
 }

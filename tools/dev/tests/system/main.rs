@@ -18,6 +18,7 @@ mod outages;
 mod payments;
 mod poison;
 mod read_models;
+mod sub_sagas;
 mod sums;
 mod system;
 mod traces;

@@ -162,7 +162,10 @@ fn faults(text: &str) -> Vec<String> {
 #[test]
 fn a_misspelt_field_is_answered_with_the_right_one_and_its_place() {
     let text = document("    ask: kitchen.commands\n    to: Pour\n    done_no: Poured\n    on_rollback: nothing\n");
-    assert_eq!(faults(&text), ["tea.yaml:13:5: steps[1].done_no: unknown field `done_no`; did you mean `done_on`?"]);
+    assert_eq!(
+        faults(&text),
+        ["tea.yaml:13:5: steps[1].done_no: unknown field `done_no`; did you mean `done_on`? [BS0101]"]
+    );
 }
 
 #[test]
@@ -172,7 +175,7 @@ fn an_unknown_step_in_an_expression_is_answered_with_the_right_one() {
     );
     assert_eq!(
         faults(&text),
-        ["tea.yaml:13:19: steps[1].with.heat: no step before this one is called `biol`; did you mean `boil`?"]
+        ["tea.yaml:13:19: steps[1].with.heat: no step before this one is called `biol`; did you mean `boil`? [BS0104]"]
     );
 }
 
@@ -190,7 +193,10 @@ fn all_problems_are_reported_at_once() {
 #[test]
 fn a_wrong_word_for_on_rollback_is_answered_with_the_right_ones() {
     let text = document("    ask: kitchen.commands\n    to: Pour\n    done_on: Poured\n    on_rollback: pivto\n");
-    assert_eq!(faults(&text), ["tea.yaml:14:5: steps[1].on_rollback: unknown word `pivto`; did you mean `pivot`?"]);
+    assert_eq!(
+        faults(&text),
+        ["tea.yaml:14:5: steps[1].on_rollback: unknown word `pivto`; did you mean `pivot`? [BS0101]"]
+    );
 }
 
 #[test]

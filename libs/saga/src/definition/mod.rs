@@ -4,6 +4,7 @@
 
 mod builder;
 mod canonical;
+mod code;
 mod compile;
 mod compile_ask;
 mod compile_flow;
@@ -25,6 +26,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use builder::{Compensation, DefinitionBuilder, ExpectedEvent, Trigger, compensate, event};
+pub use code::Code;
 pub use problem::{DefinitionError, Problem};
 pub use routing::{ExpectedAnswers, StartError, StartMatch};
 pub use spec::DefinitionSpec;
@@ -172,6 +174,14 @@ impl Definition {
 
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    pub(crate) fn triggers(&self) -> &[plan::Trigger] {
+        &self.triggers
+    }
+
+    pub(crate) fn flow(&self) -> &[Node] {
+        &self.flow
     }
 
     /// The forward command of a step, if it is a command step.

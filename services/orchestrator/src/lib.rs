@@ -4,6 +4,7 @@
 pub mod api;
 pub mod definitions;
 pub mod engine;
+pub mod deployed;
 pub mod lane;
 pub mod outgoing;
 pub mod route;

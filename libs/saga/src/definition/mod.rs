@@ -16,6 +16,7 @@ pub(crate) mod plan;
 mod problem;
 mod routing;
 mod shorthand;
+pub mod sketch;
 pub mod spec;
 mod step_builder;
 pub mod suggest;

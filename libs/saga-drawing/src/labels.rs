@@ -56,6 +56,15 @@ pub(crate) const fn may_fall_silent(step: &StepSketch) -> bool {
     matches!(step.does, Does::Ask { .. })
 }
 
+/// What is special about a group.
+pub(crate) const fn group(together: bool) -> &'static str {
+    if together {
+        "all of these; if one fails, all are undone side by side"
+    } else {
+        "all of these; if one fails, all are undone one by one, the latest first"
+    }
+}
+
 /// The lines of what undoes something.
 pub(crate) fn undo(undo: &Undo) -> [String; 2] {
     [undo.command.clone(), undo.topic.clone()]

@@ -138,8 +138,7 @@ impl Chart {
     ) -> Vec<Exit> {
         self.groups += 1;
         let number = self.groups;
-        let how = if together { "undone side by side" } else { "undone one by one, the latest first" };
-        self.line(depth, &format!("subgraph group_{number}[\"all of these; {how}\"]"));
+        self.line(depth, &format!("subgraph group_{number}[\"{}\"]", labels::group(together)));
         let (fork, join) = (format!("fork_{number}"), format!("join_{number}"));
         let (undo, undone) = (format!("undo_{number}"), format!("undone_{number}"));
         self.line(depth + 1, &format!("{fork}((\" \"))"));

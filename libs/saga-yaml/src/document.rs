@@ -139,6 +139,18 @@ impl Documents {
         Ok(documents)
     }
 
+    /// Reads one file.
+    ///
+    /// # Errors
+    /// [`LoadError::Unreadable`] when the file cannot be read.
+    pub fn load_file(path: &Path) -> Result<Self, LoadError> {
+        match Document::load(path) {
+            Ok(document) => Ok(Self { usable: vec![document], faults: Vec::new() }),
+            Err(LoadError::Faulty { faults }) => Ok(Self { usable: Vec::new(), faults }),
+            Err(unreadable @ LoadError::Unreadable { .. }) => Err(unreadable),
+        }
+    }
+
     /// The definitions that can be used as far as is known.
     pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
         self.definitions.iter()

@@ -96,19 +96,30 @@ impl Canvas {
         ));
     }
 
-    pub(super) fn pill(&mut self, x: f64, top: f64, height: f64, lines: &[String], ink: Ink) {
-        let (fill, stroke) = ink.fill_and_stroke();
+    pub(super) fn pill(&mut self, x: f64, top: f64, height: f64, words: &str, ink: Ink) {
         let width = if matches!(ink, Ink::Back | Ink::Stuck) { BACK_WIDTH } else { BOX_WIDTH };
-        self.put(&format!(
-            "<rect x=\"{:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"17\" fill=\"{fill}\" \
-             stroke=\"{stroke}\" stroke-width=\"1.5\"/>",
-            x - width / 2.0
-        ));
-        let mut y = top + 21.5;
-        for line in lines {
-            self.words(x, y, line, "name", "middle", 34);
-            y += 24.0;
+        self.round(x, top, width, height, ink);
+        self.words(x, top + height / 2.0 + 4.5, words, "name", "middle", 30);
+    }
+
+    /// The events that start a saga, each with its topic.
+    pub(super) fn start_pill(&mut self, x: f64, top: f64, height: f64, starts: &[[String; 2]]) {
+        self.round(x, top, BOX_WIDTH, height, Ink::Forward);
+        let mut y = top;
+        for [event, topic] in starts {
+            self.words(x, y + 18.0, event, "name", "middle", 28);
+            self.words(x, y + 33.0, topic, "small muted", "middle", 34);
+            y += super::START_HEIGHT;
         }
+    }
+
+    fn round(&mut self, x: f64, top: f64, width: f64, height: f64, ink: Ink) {
+        let (fill, stroke) = ink.fill_and_stroke();
+        let left = x - width / 2.0;
+        self.put(&format!(
+            "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"17\" fill=\"{fill}\" \
+             stroke=\"{stroke}\" stroke-width=\"1.5\"/>"
+        ));
     }
 
     pub(super) fn step_box(&mut self, x: f64, top: f64, height: f64, step: &StepSketch) {
@@ -167,13 +178,9 @@ impl Canvas {
         }
     }
 
-    /// From what is undone up to what is undone next.
-    pub(super) fn back_arrow(&mut self, x: f64, from: f64, to_x: f64, to: f64) {
-        self.line(&format!("M{x:.1} {from:.1}L{to_x:.1} {to:.1}"), "bck", "b");
-    }
-
-    pub(super) fn back_line(&mut self, x: f64, from: f64, to: f64) {
-        self.line(&format!("M{x:.1} {from:.1}V{to:.1}"), "bck", "");
+    /// From what is undone up to what is undone next, or to where the way there goes on.
+    pub(super) fn back_way(&mut self, x: f64, from: f64, to: f64, ends: bool) {
+        self.line(&format!("M{x:.1} {from:.1}V{to:.1}"), "bck", if ends { "b" } else { "" });
     }
 
     /// From a step over to the way back.
@@ -216,13 +223,13 @@ impl Canvas {
         self.words(right, y - 6.0, "no way back from here on", "cond", "end", 40);
     }
 
-    pub(super) fn frame(&mut self, left: f64, top: f64, size: Size, words: &str) {
+    pub(super) fn frame(&mut self, left: f64, top: f64, size: Size, words_at: f64, words: &str) {
         self.put(&format!(
             "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"10\" fill=\"#fafafa\" \
              stroke=\"#cbd5e1\" stroke-width=\"1\"/>",
             size.width, size.height
         ));
-        self.words(left + 14.0, top + 18.0, words, "small muted", "start", 60);
+        self.words(words_at, top + 18.0, words, "small muted", "start", 60);
     }
 
     /// A bar over the same way of all branches, and that of the flow they stand in.

@@ -68,18 +68,23 @@ pub(super) fn box_height(step: &StepSketch) -> f64 {
 pub(super) fn measure(part: &Part) -> Size {
     match part {
         Part::Step(step) => {
-            // What takes a step back is told below its undoing, which may reach lower than the box.
-            let extra = if labels::taken_back(step).is_some() { 24.0 } else { 0.0 };
+            // What undoes a step, and what else is told there, may reach lower than its box.
+            let back = if step.undo.is_some() { 72.0 } else { 0.0 };
+            let note = if labels::taken_back(step).is_some() { 22.0 } else { 0.0 };
             let no_return = if step.is_pivot { 26.0 } else { 0.0 };
-            Size { width: Lanes::at(0.0).right(), height: (box_height(step) + no_return).max(72.0 + extra) }
+            let height = (box_height(step) + no_return).max(back + note);
+            Size { width: Lanes::at(0.0).right(), height }
         }
-        Part::Group { branches, .. } => {
-            let sizes: Vec<Size> = branches.iter().map(|branch| measure_flow(branch)).collect();
-            let width: f64 = sizes.iter().map(|size| size.width + FRAME_SIDE).sum();
-            let height = sizes.iter().map(|size| size.height).fold(0.0, f64::max);
-            Size { width: width + FRAME_SIDE, height: FRAME_TOP + height + STEP_GAP + FRAME_BOTTOM }
-        }
+        Part::Group { branches, .. } => measure_group(branches),
     }
+}
+
+/// The room of a group.
+pub(super) fn measure_group(branches: &[Vec<Part>]) -> Size {
+    let sizes: Vec<Size> = branches.iter().map(|branch| measure_flow(branch)).collect();
+    let width: f64 = sizes.iter().map(|size| size.width + FRAME_SIDE).sum();
+    let height = sizes.iter().map(|size| size.height).fold(0.0, f64::max);
+    Size { width: width + FRAME_SIDE, height: FRAME_TOP + height + STEP_GAP + FRAME_BOTTOM }
 }
 
 /// The room of parts below each other, each with the gap above it.

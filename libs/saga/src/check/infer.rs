@@ -476,3 +476,6 @@ fn advice(operator: char, left: &Shape, right: &Shape) -> &'static str {
         ""
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ mod compile_flow;
 mod compile_scope;
 mod compile_step;
 mod compile_sub_saga;
+#[cfg(feature = "json-schema")]
+mod json_schema;
 pub(crate) mod order;
 pub(crate) mod plan;
 mod problem;
@@ -28,6 +30,8 @@ use std::time::Duration;
 
 pub use builder::{Compensation, DefinitionBuilder, ExpectedEvent, Trigger, compensate, event};
 pub use code::Code;
+#[cfg(feature = "json-schema")]
+pub use json_schema::json_schema;
 pub use problem::{DefinitionError, Problem};
 pub use routing::{ExpectedAnswers, StartError, StartMatch};
 pub use spec::DefinitionSpec;

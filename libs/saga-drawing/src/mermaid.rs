@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use backstitch_saga::definition::sketch::{Part, Sketch, StepSketch, Undo};
+use backstitch_saga::definition::sketch::{Otherwise, Part, Sketch, StepSketch, Undo};
 
 use crate::labels;
 
@@ -92,13 +92,97 @@ impl Chart {
             exits = match part {
                 Part::Step(step) => self.step(step, &exits, way, depth),
                 Part::Group { branches, together } => self.group(branches, *together, &exits, way, depth),
+                Part::Choice { name, when, branches, otherwise } => {
+                    let title = labels::choice(name, when.as_ref());
+                    let id = node(name);
+                    self.line(depth, &format!("{id}{{\"{}\"}}", escaped(&title)));
+                    self.connect(&exits, &id, depth);
+                    self.choice(&id, when.is_some(), branches, otherwise, way, depth)
+                }
+                Part::ForEach { name, when, list, at_once, body, together } => {
+                    let title = labels::for_each(name, when.as_ref(), list, *at_once, *together);
+                    self.for_each(&node(name), &title, body, &exits, way, depth)
+                }
             };
         }
         exits
     }
 
+    /// One of several branches; whichever was taken is undone in its place.
+    fn choice(
+        &mut self,
+        id: &str,
+        may_be_skipped: bool,
+        branches: &[(String, Vec<Part>)],
+        otherwise: &Otherwise,
+        way: &mut Way,
+        depth: usize,
+    ) -> Vec<Exit> {
+        let mut all: Vec<(&str, &[Part])> =
+            branches.iter().map(|(when, parts)| (when.as_str(), parts.as_slice())).collect();
+        let mut exits = Vec::new();
+        if may_be_skipped {
+            exits.push(Exit { from: id.to_owned(), label: "skipped".to_owned() });
+        }
+        match otherwise {
+            Otherwise::Does(parts) => all.push(("otherwise", parts)),
+            Otherwise::GoesOn => exits.push(Exit { from: id.to_owned(), label: "otherwise".to_owned() }),
+            Otherwise::RollsBack => {
+                let to = way.group.as_ref().unwrap_or(&way.next);
+                let arrow = format!("{id} -.->|otherwise| {to}");
+                self.line(depth, &arrow);
+            }
+        }
+        let undo = format!("undo_{id}");
+        let mut is_undone = false;
+        for (label, parts) in all {
+            let begin = vec![Exit { from: id.to_owned(), label: label.to_owned() }];
+            let mut inside = Way { next: way.next.clone(), group: way.group.clone(), pivot_passed: way.pivot_passed };
+            exits.extend(self.sequence(parts, begin, &mut inside, depth));
+            if inside.next != way.next {
+                self.line(depth, &format!("{undo} -.-> {}", inside.next));
+                is_undone = true;
+            }
+            way.pivot_passed |= inside.pivot_passed;
+        }
+        if is_undone {
+            self.line(depth, &format!("{undo}((\"the branch<br/>taken\")):::undo"));
+            way.next = undo;
+        }
+        exits
+    }
+
+    fn for_each(
+        &mut self,
+        id: &str,
+        title: &str,
+        body: &[Part],
+        exits: &[Exit],
+        way: &mut Way,
+        depth: usize,
+    ) -> Vec<Exit> {
+        let (each, done) = (format!("{id}_each"), format!("{id}_done"));
+        let (undo, undone) = (format!("undo_{id}"), format!("undone_{id}"));
+        self.line(depth, &format!("subgraph {id}[\"{}\"]", escaped(title)));
+        self.line(depth + 1, &format!("{each}((each))"));
+        self.line(depth + 1, &format!("{done}((all))"));
+        let group = way.group.clone().unwrap_or_else(|| undo.clone());
+        let mut inside = Way { next: undone.clone(), group: Some(group), pivot_passed: way.pivot_passed };
+        let begin = vec![Exit { from: each.clone(), label: String::new() }];
+        let ends = self.sequence(body, begin, &mut inside, depth + 1);
+        self.connect(&ends, &done, depth + 1);
+        self.line(depth + 1, &format!("{undo}((undo)):::undo"));
+        self.line(depth + 1, &format!("{undone}((undone)):::undo"));
+        self.line(depth + 1, &format!("{undo} -.-> {}", inside.next));
+        self.line(depth, "end");
+        self.connect(exits, &each, depth);
+        self.line(depth, &format!("{undone} -.-> {}", way.next));
+        way.next = undo;
+        vec![Exit { from: done, label: String::new() }]
+    }
+
     fn step(&mut self, step: &StepSketch, exits: &[Exit], way: &mut Way, depth: usize) -> Vec<Exit> {
-        let id = format!("step_{}", step.name.replace('-', "_"));
+        let id = node(&step.name);
         let mut words = vec![format!("<b>{}</b>", escaped(&step.name))];
         words.extend(labels::lines(step).iter().map(|line| escaped(line)));
         let class = if step.is_pivot { ":::pivot" } else { "" };
@@ -163,6 +247,11 @@ impl Chart {
 
 /// The node for what needs a person.
 const STUCK: &str = "stuck";
+
+/// A name that is none of Mermaid's own words.
+fn node(name: &str) -> String {
+    format!("step_{}", name.replace('-', "_"))
+}
 
 /// Text inside quotes: Mermaid knows HTML's entities.
 fn escaped(text: &str) -> String {

@@ -113,14 +113,22 @@ impl Documents {
         Self::load_files(&files(folder)?)
     }
 
-    /// Reads these files. Two definitions of the same name and version are a fault.
+    /// Reads these files, and all documents of those that are folders. Two definitions of the same name and version are a fault.
     ///
     /// # Errors
-    /// [`LoadError::Unreadable`] when a file cannot be read.
+    /// [`LoadError::Unreadable`] when a folder or a file cannot be read.
     pub fn load_files(paths: &[PathBuf]) -> Result<Self, LoadError> {
+        let mut all = Vec::new();
+        for path in paths {
+            if path.is_dir() {
+                all.extend(files(path)?);
+            } else {
+                all.push(path.clone());
+            }
+        }
         let mut documents = Self::default();
         let mut seen: BTreeMap<(String, u32), &Path> = BTreeMap::new();
-        for path in paths {
+        for path in &all {
             match Document::load(path) {
                 Ok(Document { source, definition }) => {
                     let name = (definition.name().to_owned(), definition.version());
@@ -137,18 +145,6 @@ impl Documents {
             }
         }
         Ok(documents)
-    }
-
-    /// Reads one file.
-    ///
-    /// # Errors
-    /// [`LoadError::Unreadable`] when the file cannot be read.
-    pub fn load_file(path: &Path) -> Result<Self, LoadError> {
-        match Document::load(path) {
-            Ok(document) => Ok(Self { usable: vec![document], faults: Vec::new() }),
-            Err(LoadError::Faulty { faults }) => Ok(Self { usable: Vec::new(), faults }),
-            Err(unreadable @ LoadError::Unreadable { .. }) => Err(unreadable),
-        }
     }
 
     /// The definitions that can be used as far as is known.

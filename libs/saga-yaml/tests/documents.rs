@@ -128,10 +128,13 @@ fn a_fault_inside_a_branch_is_found_at_its_place() {
         document("    choice:\n      - when: \"true\"\n        do: { name: cool, dlay: 1s }\n    otherwise: nothing\n");
     assert_eq!(
         faults(&text),
-        ["tea.yaml:13:27: steps[1].choice[0].do.dlay: unknown field `dlay`; did you mean `delay`?"]
+        ["tea.yaml:13:27: steps[1].choice[0].do.dlay: unknown field `dlay`; did you mean `delay`? [BS0101]"]
     );
     let text = document("    choice: [{ when: \"true\", do: { name: cool, delay: 1s } }]\n    otherwise: nothin\n");
-    assert_eq!(faults(&text), ["tea.yaml:12:5: steps[1].otherwise: unknown word `nothin`; did you mean `nothing`?"]);
+    assert_eq!(
+        faults(&text),
+        ["tea.yaml:12:5: steps[1].otherwise: unknown word `nothin`; did you mean `nothing`? [BS0101]"]
+    );
     let text = document("    for_each:\n      in: saga.dta.cups\n      do: { name: fill, delay: 1s }\n");
     assert_eq!(
         faults(&text),
@@ -232,7 +235,8 @@ fn a_folder_with_a_sub_saga_that_is_not_there_is_refused_at_its_place() {
     std::fs::write(folder.join("cake.yaml"), cake).unwrap();
     let error = load_dir(&folder).unwrap_err().to_string();
     std::fs::remove_dir_all(&folder).unwrap();
-    let expected = "tea.yaml:11:24: steps[1].sub_saga.start: no definition is called `cakes`; did you mean `cake`?";
+    let expected =
+        "tea.yaml:11:24: steps[1].sub_saga.start: no definition is called `cakes`; did you mean `cake`? [BS0102]";
     assert!(error.ends_with(expected), "{error}");
 }
 

@@ -478,3 +478,95 @@ fn what_can_never_be_reached_is_refused() {
         ["BS0212 starts_on[1]: never reached: a trigger before it takes every `Ordered`"]
     );
 }
+
+fn written(steps: serde_json::Value) -> Findings {
+    let text = json!({
+        "saga": "tea", "version": 1, "starts_on": [{ "topic": "orders.events", "event": "Ordered", "key": "event.id" }],
+        "steps": steps,
+    });
+    Definition::from_canonical_json(&text.to_string()).unwrap_or_else(|error| panic!("{error}")).check(&tea_room())
+}
+
+fn step(name: &str, title: &str) -> serde_json::Value {
+    json!({ "name": name, "ask": "kitchen.commands", "to": "Boil", "with": { "id": "saga.key", "title": title },
+            "done_on": "Boiled", "on_rollback": "nothing" })
+}
+
+fn all(findings: &Findings) -> Vec<String> {
+    let all = findings.problems.iter().chain(&findings.warnings);
+    all.map(|problem| format!("{} {problem}", problem.code)).collect()
+}
+
+#[test]
+fn a_branch_of_a_choice_is_checked_under_its_condition() {
+    let choice = |condition: &str, title: &str| {
+        written(json!([
+            { "name": "which", "choice": [{ "when": condition, "do": step("boil", title) }], "otherwise": "nothing" },
+            step("pour", "'tea'"),
+        ]))
+    };
+    assert_eq!(all(&choice("saga.data.note != null", "saga.data.note")), [""; 0]);
+    assert_eq!(
+        all(&choice("saga.data.cups > 2", "saga.data.nte")),
+        [
+            "BS0203 steps[0].choice[0].do[0].with.title: in `saga.data.nte`: `Ordered` has no field `nte`; did you mean `note`?"
+        ]
+    );
+    assert_eq!(
+        all(&choice("saga.data.cups", "'tea'")),
+        ["BS0206 steps[0].choice[0].when: a condition is true or false, and this is a whole number of 32 bits"]
+    );
+    let after = written(json!([
+        { "name": "which", "choice": [
+            { "when": "true", "do": step("boil", "'tea'") },
+            { "when": "saga.data.cups > 2", "do": step("brew", "'tea'") },
+        ], "otherwise": "nothing" },
+        step("pour", "steps.boil.id"),
+    ]));
+    assert_eq!(
+        all(&after),
+        [
+            "BS0212 steps[0].choice[1]: never reached: a condition before it always holds",
+            "BS0303 steps[1].with.title: `steps.boil` may have been skipped: ask `has(steps.boil)` first",
+        ]
+    );
+}
+
+#[test]
+fn what_is_done_for_each_item_sees_the_item_and_afterwards_a_list() {
+    let each = |list: &str, title: &str, after: &str| {
+        written(json!([
+            { "name": "items", "for_each": { "in": list, "do": step("boil", title) } },
+            step("pour", after),
+        ]))
+    };
+    assert_eq!(all(&each("saga.data.items", "item.sku + string(index)", "steps.boil[0].id")), [""; 0]);
+    assert_eq!(
+        all(&each("saga.data.items", "item.skv", "'tea'")),
+        ["BS0203 steps[0].for_each.do[0].with.title: in `item.skv`: `Item` has no field `skv`; did you mean `sku`?"]
+    );
+    assert_eq!(
+        all(&each("saga.data.cups", "'tea'", "'tea'")),
+        ["BS0204 steps[0].for_each.in: a list is wanted, and this is a whole number of 32 bits"]
+    );
+    assert_eq!(
+        all(&each("saga.data.items", "'tea'", "steps.boil.map(one, one.heat)")),
+        ["BS0210 steps[1].with.title: a text is wanted, and this is a list, each a whole number"]
+    );
+}
+
+#[test]
+fn what_a_sub_saga_is_told_is_checked_and_what_it_answers_may_be_anything() {
+    let sub_saga = |with: &str| {
+        written(json!([
+            { "name": "cake", "sub_saga": { "start": "cake", "with": { "cups": with } }, "timeout": "1h",
+              "on_rollback": "nothing" },
+            step("pour", "steps.cake.whatever"),
+        ]))
+    };
+    assert_eq!(all(&sub_saga("saga.data.cups")), [""; 0]);
+    assert_eq!(
+        all(&sub_saga("saga.data.cps")),
+        ["BS0203 steps[0].sub_saga.with.cups: in `saga.data.cps`: `Ordered` has no field `cps`; did you mean `cups`?"]
+    );
+}

@@ -3,8 +3,8 @@
 
 pub mod api;
 pub mod definitions;
-pub mod engine;
 pub mod deployed;
+pub mod engine;
 pub mod lane;
 pub mod outgoing;
 pub mod route;

@@ -35,7 +35,7 @@ struct Report {
     warnings: Vec<Fault>,
 }
 
-/// A definition without faults.
+/// A definition that can be used.
 #[derive(Debug, Serialize)]
 struct Checked {
     name: String,
@@ -45,11 +45,8 @@ struct Checked {
 
 fn check(cli: &Cli, asked: &CheckArgs) -> anyhow::Result<Code> {
     let shapes = shapes(asked)?;
-    let mut report = Report::default();
-    for file in &asked.files {
-        let documents = if file.is_dir() { Documents::load(file) } else { Documents::load_file(file) };
-        report.add(documents.map_err(unreadable)?, &shapes)?;
-    }
+    let documents = Documents::load_files(&asked.files).map_err(unreadable)?;
+    let report = Report::of(documents, &shapes)?;
     let bad = !report.faults.is_empty() || (asked.strict && !report.warnings.is_empty());
     if cli.json {
         print_json(&json!({
@@ -88,28 +85,29 @@ fn shapes(asked: &CheckArgs) -> anyhow::Result<Shapes> {
 }
 
 impl Report {
-    fn add(&mut self, documents: Documents, shapes: &Shapes) -> anyhow::Result<()> {
+    fn of(documents: Documents, shapes: &Shapes) -> anyhow::Result<Self> {
         match documents.check(shapes) {
             Ok(checked) => {
-                self.warnings.extend(checked.warnings);
-                self.definitions.extend(checked.definitions.iter().map(|definition| Checked {
+                let definitions = checked.definitions.iter().map(|definition| Checked {
                     name: definition.name().to_owned(),
                     version: definition.version(),
                     hash: definition.hash().to_owned(),
-                }));
+                });
+                let definitions = definitions.collect();
+                Ok(Self { definitions, faults: Vec::new(), warnings: checked.warnings })
             }
-            Err(LoadError::Faulty { faults }) => self.faults.extend(faults),
-            Err(error @ LoadError::Unreadable { .. }) => return Err(unreadable(error)),
+            Err(LoadError::Faulty { faults }) => Ok(Self { faults, ..Self::default() }),
+            Err(error @ LoadError::Unreadable { .. }) => Err(unreadable(error)),
         }
-        Ok(())
     }
 
     fn summary(&self) -> String {
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let told = [count(self.faults.len(), "fault"), count(self.warnings.len(), "warning")].join(", ");
         match self.definitions.as_slice() {
+            [] => told,
             [one] => format!("{} v{} is sound: {told}", one.name, one.version),
-            all => format!("{} without a fault: {told}", count(all.len(), "definition")),
+            all => format!("{} are sound: {told}", count(all.len(), "definition")),
         }
     }
 }

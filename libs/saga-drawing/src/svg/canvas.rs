@@ -126,7 +126,7 @@ impl Canvas {
         let (left, width) = (x - BOX_WIDTH / 2.0, BOX_WIDTH);
         let (fill, stroke, thick) = match &step.does {
             _ if step.is_pivot => ("#f5f3ff", "#6d28d9", 3.0),
-            Does::Ask { .. } => ("#f8fafc", "#334155", 1.5),
+            Does::Ask { .. } | Does::Start { .. } => ("#f8fafc", "#334155", 1.5),
             Does::Delay(_) | Does::Wait { .. } => ("#f0f9ff", "#0369a1", 1.5),
             Does::Emit { .. } => ("#f0fdf4", "#15803d", 1.5),
         };
@@ -153,7 +153,7 @@ impl Canvas {
             "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{BACK_WIDTH:.1}\" height=\"{UNDO_HEIGHT:.1}\" rx=\"8\" \
              fill=\"#fffbeb\" stroke=\"#b45309\" stroke-width=\"1.5\" stroke-dasharray=\"5 4\"/>"
         ));
-        self.words(x, top + 20.0, &lines[0], "name", "middle", 24);
+        self.words(x, top + 20.0, &lines[0], "name", "middle", 21);
         self.words(x, top + 36.0, &lines[1], "small muted", "middle", 28);
     }
 
@@ -196,6 +196,11 @@ impl Canvas {
         self.words(x + 6.0, y - 4.0, label, "bckt", "start", 26);
     }
 
+    /// Under which condition a branch is taken.
+    pub(super) fn condition(&mut self, x: f64, y: f64, words: &str) {
+        self.words(x, y, words, "cond", "start", 64);
+    }
+
     pub(super) fn note(&mut self, x: f64, y: f64, words: &str) {
         self.words(x, y, words, "bckt", "middle", 34);
     }
@@ -229,7 +234,7 @@ impl Canvas {
              stroke=\"#cbd5e1\" stroke-width=\"1\"/>",
             size.width, size.height
         ));
-        self.words(words_at, top + 18.0, words, "small muted", "start", 60);
+        self.words(words_at, top + 18.0, words, "small muted", "start", 56);
     }
 
     /// A bar over the same way of all branches, and that of the flow they stand in.

@@ -2,7 +2,7 @@
 //!
 //! Separate because sizes are needed before anything is drawn.
 
-use backstitch_saga::definition::sketch::{Part, StepSketch};
+use backstitch_saga::definition::sketch::{Otherwise, Part, StepSketch};
 
 use crate::labels;
 
@@ -75,12 +75,23 @@ pub(super) fn measure(part: &Part) -> Size {
             let height = (box_height(step) + no_return).max(back + note);
             Size { width: Lanes::at(0.0).right(), height }
         }
-        Part::Group { branches, .. } => measure_group(branches),
+        Part::Group { branches, .. } => measure_group(&branches.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+        Part::Choice { branches, otherwise, .. } => measure_group(&choice_branches(branches, otherwise)),
+        Part::ForEach { body, .. } => measure_group(&[body.as_slice()]),
     }
 }
 
+/// The branches of a choice; where nothing is done otherwise, that is a branch too.
+pub(super) fn choice_branches<'p>(branches: &'p [(String, Vec<Part>)], otherwise: &'p Otherwise) -> Vec<&'p [Part]> {
+    let last: &[Part] = match otherwise {
+        Otherwise::Does(parts) => parts,
+        Otherwise::GoesOn | Otherwise::RollsBack => &[],
+    };
+    branches.iter().map(|(_, parts)| parts.as_slice()).chain([last]).collect()
+}
+
 /// The room of a group.
-pub(super) fn measure_group(branches: &[Vec<Part>]) -> Size {
+pub(super) fn measure_group(branches: &[&[Part]]) -> Size {
     let sizes: Vec<Size> = branches.iter().map(|branch| measure_flow(branch)).collect();
     let width: f64 = sizes.iter().map(|size| size.width + FRAME_SIDE).sum();
     let height = sizes.iter().map(|size| size.height).fold(0.0, f64::max);
@@ -96,7 +107,7 @@ pub(super) fn measure_flow(parts: &[Part]) -> Size {
 }
 
 /// Where each branch of a group begins.
-pub(super) fn branches_left(branches: &[Vec<Part>], left: f64) -> Vec<f64> {
+pub(super) fn branches_left(branches: &[&[Part]], left: f64) -> Vec<f64> {
     let mut at = left + FRAME_SIDE;
     let mut lefts = Vec::new();
     for branch in branches {

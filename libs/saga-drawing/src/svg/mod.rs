@@ -6,11 +6,13 @@
 mod canvas;
 mod layout;
 
-use backstitch_saga::definition::sketch::{Part, Sketch, StepSketch};
+use backstitch_saga::definition::sketch::{Otherwise, Part, Sketch, StepSketch};
 
 use crate::labels;
 use canvas::{Canvas, Ink};
-use layout::{BACK_WIDTH, BOX_WIDTH, Lanes, PAD, box_height, branches_left, measure, measure_flow, measure_group};
+use layout::{
+    BACK_WIDTH, BOX_WIDTH, Lanes, PAD, box_height, branches_left, choice_branches, measure, measure_flow, measure_group,
+};
 
 /// Room between two things that follow one another.
 const STEP_GAP: f64 = 46.0;
@@ -109,7 +111,33 @@ impl Drawing {
                 }
                 Part::Group { branches, together } => {
                     self.canvas.forward_line(lanes.forward, top - STEP_GAP, top, &label);
-                    back = self.group(branches, *together, left, top, back);
+                    let branches: Vec<&[Part]> = branches.iter().map(Vec::as_slice).collect();
+                    back = self.group(
+                        &Frame { words: labels::group(*together), conditions: &[] },
+                        &branches,
+                        left,
+                        top,
+                        back,
+                    );
+                    label = String::new();
+                }
+                Part::Choice { name, when, branches, otherwise } => {
+                    self.canvas.forward_line(lanes.forward, top - STEP_GAP, top, &label);
+                    let mut conditions: Vec<&str> = branches.iter().map(|(when, _)| when.as_str()).collect();
+                    conditions.push(match otherwise {
+                        Otherwise::Does(_) => "otherwise",
+                        Otherwise::GoesOn => "otherwise it goes on",
+                        Otherwise::RollsBack => "otherwise it is rolled back",
+                    });
+                    let words = labels::choice(name, when.as_ref());
+                    let branches = choice_branches(branches, otherwise);
+                    back = self.group(&Frame { words: &words, conditions: &conditions }, &branches, left, top, back);
+                    label = String::new();
+                }
+                Part::ForEach { name, when, list, at_once, body, together } => {
+                    self.canvas.forward_line(lanes.forward, top - STEP_GAP, top, &label);
+                    let words = labels::for_each(name, when.as_ref(), list, *at_once, *together);
+                    back = self.group(&Frame { words: &words, conditions: &[] }, &[body.as_slice()], left, top, back);
                     label = String::new();
                 }
             }
@@ -196,11 +224,11 @@ impl Drawing {
         }
     }
 
-    fn group(&mut self, branches: &[Vec<Part>], together: bool, left: f64, top: f64, back: Back) -> Back {
+    fn group(&mut self, frame: &Frame<'_>, branches: &[&[Part]], left: f64, top: f64, back: Back) -> Back {
         let size = measure_group(branches);
         let bottom = top + size.height;
         let outer = Lanes::at(left);
-        self.canvas.frame(left, top, size, outer.forward + 12.0, labels::group(together));
+        self.canvas.frame(left, top, size, outer.forward + 12.0, frame.words);
         let (fork, join) = (top + layout::FRAME_TOP, bottom - layout::FRAME_BOTTOM);
         let lefts = branches_left(branches, left);
         let inner: Vec<Lanes> = lefts.iter().map(|left| Lanes::at(*left)).collect();
@@ -208,14 +236,29 @@ impl Drawing {
         self.canvas.bar(&inner, outer.back, undone_at, |lanes| lanes.back, Ink::Back);
         self.canvas.bar(&inner, outer.forward, fork, |lanes| lanes.forward, Ink::Forward);
         self.canvas.bar(&inner, outer.forward, join, |lanes| lanes.forward, Ink::Forward);
-        for (branch, left) in branches.iter().zip(&lefts) {
+        let pivot_before = self.pivot_passed;
+        let mut pivot_passed = pivot_before;
+        for (index, (branch, left)) in branches.iter().zip(&lefts).enumerate() {
+            self.pivot_passed = pivot_before;
             let (y, _) = self.flow(branch, *left, fork, Back::at(undone_at));
+            pivot_passed |= self.pivot_passed;
             let label = self.canvas.take_label();
-            self.canvas.forward_line(Lanes::at(*left).forward, y, join, &label);
+            let lanes = Lanes::at(*left);
+            self.canvas.forward_line(lanes.forward, y, join, &label);
+            if let Some(condition) = frame.conditions.get(index) {
+                self.canvas.condition(lanes.forward + 8.0, fork + 16.0, condition);
+            }
         }
+        self.pivot_passed = pivot_passed;
         self.canvas.forward_line(outer.forward, top, fork, "");
         self.canvas.forward_line(outer.forward, join, bottom, "");
         self.canvas.back_way(outer.back, undone_at, back.y, back.ends);
         Back::at(bottom)
     }
+}
+
+/// The words of a frame: what it is, and under which condition each of its branches is taken.
+struct Frame<'w> {
+    words: &'w str,
+    conditions: &'w [&'w str],
 }

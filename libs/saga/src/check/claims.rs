@@ -4,8 +4,8 @@
 //! branches of one group.
 
 use super::Findings;
-use crate::definition::plan::{Action, Ask, Node, Step, WaitSource};
-use crate::definition::spec::StepSpec;
+use crate::definition::plan::{Action, Ask, Node, Payload, Step, WaitSource};
+use crate::definition::spec::{OtherwiseSpec, StepSpec};
 use crate::definition::{Code, Definition, Problem};
 
 /// A step that reads events, with its place in the document.
@@ -49,6 +49,23 @@ fn sequence<'d>(
                 }
                 readers.extend(earlier);
             }
+            // Only one branch is taken: they claim nothing of each other.
+            Node::Choice { step: _, branches, otherwise } => {
+                let specs = spec.choice.as_deref().unwrap_or_default();
+                for (index, (branch, spec)) in branches.iter().zip(specs).enumerate() {
+                    let path = format!("{path}.choice[{index}].do");
+                    readers.extend(sequence(definition, branch, &spec.steps.0, &path, found));
+                }
+                if let Some(OtherwiseSpec::Do(spec)) = &spec.otherwise {
+                    let path = format!("{path}.otherwise");
+                    readers.extend(sequence(definition, otherwise, &spec.0, &path, found));
+                }
+            }
+            // Items' answers name the command that was sent for the item.
+            Node::ForEach { step: _, body, together: _ } => {
+                let steps = spec.for_each.as_ref().map(|each| each.steps.0.as_slice()).unwrap_or_default();
+                readers.extend(sequence(definition, body, steps, &format!("{path}.for_each.do"), found));
+            }
         }
     }
     readers
@@ -63,7 +80,11 @@ enum Claim<'d> {
 
 fn claim(step: &Step) -> Claim<'_> {
     match &step.action {
-        Action::Command(command) => Claim::Answers(&command.ask),
+        Action::Command(command) => match &command.ask.payload {
+            Payload::Written(_) => Claim::Answers(&command.ask),
+            // Sagas name the command they answer.
+            Payload::Start(_) | Payload::Cancel { .. } => Claim::Nothing,
+        },
         Action::Wait(wait) => match &wait.source {
             WaitSource::Event { topic, event, key } => Claim::Awaits {
                 topic,
@@ -73,7 +94,7 @@ fn claim(step: &Step) -> Claim<'_> {
             },
             WaitSource::Signal(_) => Claim::Nothing,
         },
-        Action::Delay(_) | Action::Emit(_) => Claim::Nothing,
+        Action::Delay(_) | Action::Emit(_) | Action::Choice(_) | Action::ForEach(_) => Claim::Nothing,
     }
 }
 

@@ -41,6 +41,7 @@ fn fits(given: &Shape, wanted: &Shape) -> bool {
 fn check(given: &Shape, wanted: &Shape, path: &str, found: &mut Vec<Misfit>) {
     match (given, wanted) {
         (Shape::Any | Shape::Never, _) | (_, Shape::Any) => {}
+        (given, wanted) if given == wanted => {}
         (Shape::OneOf(_), _) => check_alternatives(given, wanted, path, found),
         (_, Shape::OneOf(_)) => check_choices(given, wanted, path, found),
         (Shape::Record(given), Shape::Record(wanted)) => check_record(given, wanted, path, found),

@@ -5,6 +5,7 @@
 
 mod claims;
 mod fit;
+mod flow;
 mod infer;
 mod messages;
 mod operators;

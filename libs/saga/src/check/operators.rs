@@ -113,7 +113,7 @@ pub(super) fn arithmetic(operator: char, left: &Shape, right: &Shape) -> Option<
 }
 
 fn pair(operator: char, left: &Shape, right: &Shape) -> Option<Shape> {
-    use Kind::{Anything, Bytes, Double, Instant, List, Span, Text, Unsigned, Whole};
+    use Kind::{Anything, Bytes, Double, Instant, List, Object, Span, Text, Unsigned, Whole};
     Some(match (operator, Kind::of(left), Kind::of(right)) {
         (_, Whole, Whole) => Shape::Long,
         (_, Unsigned, Unsigned) => Shape::Unsigned,
@@ -121,9 +121,12 @@ fn pair(operator: char, left: &Shape, right: &Shape) -> Option<Shape> {
         ('+', Text, Text) => Shape::Text,
         ('+', Bytes, Bytes) => Shape::Bytes,
         ('+', List, List) => left.clone().or(right.clone()),
+        // A record's names are added.
+        ('+', List, Object) => left.clone().or(list_of(Shape::Text)),
         ('+' | '-', Instant, Span) | ('+', Span, Instant) => Shape::Instant,
         ('-', Instant, Instant) | ('+' | '-', Span, Span) => Shape::Span,
         (_, Anything, Anything) => Shape::Any,
+        ('+', Anything, Object) => Shape::Any,
         (_, Anything, known) | (_, known, Anything) if takes(operator, known) => Shape::Any,
         _ => return None,
     })

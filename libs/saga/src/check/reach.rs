@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Findings;
 use crate::definition::plan::{Action, Ask, EventMatch, Node, Rollback, Trigger};
-use crate::definition::spec::StepSpec;
+use crate::definition::spec::{OtherwiseSpec, StepSpec};
 use crate::definition::{Code, Definition, Problem};
 use crate::time::Span;
 
@@ -59,8 +59,42 @@ impl Reach<'_, '_> {
                     }
                     self.waited = longest;
                 }
+                Node::Choice { step: _, branches, otherwise } => self.choice(branches, otherwise, spec, &path),
+                Node::ForEach { step: _, body, together: _ } => {
+                    // A list may be empty, and then takes no time.
+                    let before = self.waited;
+                    let steps = spec.for_each.as_ref().map(|each| each.steps.0.as_slice()).unwrap_or_default();
+                    self.sequence(body, steps, &format!("{path}.for_each.do"));
+                    self.waited = before;
+                }
             }
         }
+    }
+
+    /// Whatever comes after a choice waits for its quickest branch.
+    fn choice(&mut self, branches: &[Vec<Node>], otherwise: &[Node], spec: &StepSpec, path: &str) {
+        let (before, pivot_before) = (self.waited, self.pivot_passed);
+        let mut quickest = None;
+        let mut pivot_passed = pivot_before;
+        let written = spec.choice.as_deref().unwrap_or_default().iter().enumerate();
+        let written = written.map(|(index, spec)| (format!("{path}.choice[{index}].do"), spec.steps.0.as_slice()));
+        let last = match &spec.otherwise {
+            Some(OtherwiseSpec::Do(spec)) => Some((format!("{path}.otherwise"), spec.0.as_slice())),
+            Some(OtherwiseSpec::Nothing) => {
+                quickest = Some(before);
+                None
+            }
+            Some(OtherwiseSpec::RollBack) | None => None,
+        };
+        let nodes = branches.iter().map(Vec::as_slice).chain([otherwise]);
+        for (nodes, (path, specs)) in nodes.zip(written.chain(last)) {
+            (self.waited, self.pivot_passed) = (before, pivot_before);
+            self.sequence(nodes, specs, &path);
+            quickest = Some(quickest.map_or(self.waited, |quickest: Duration| quickest.min(self.waited)));
+            pivot_passed |= self.pivot_passed;
+        }
+        self.waited = if spec.when.is_some() { before } else { quickest.unwrap_or(before) };
+        self.pivot_passed = pivot_passed;
     }
 
     fn step(&mut self, index: usize, path: &str) {
@@ -70,14 +104,16 @@ impl Reach<'_, '_> {
             Action::Command(command) => {
                 self.answers(&command.ask, path);
                 match &command.rollback {
-                    Rollback::Compensate(ask) => self.answers(ask, &format!("{path}.on_rollback")),
+                    Rollback::Compensate(ask) | Rollback::Stop(ask) => {
+                        self.answers(ask, &format!("{path}.on_rollback"));
+                    }
                     Rollback::Pivot => self.pivot_passed = true,
                     Rollback::Nothing => {}
                 }
             }
             // A step with a condition may be skipped, and then takes no time.
             Action::Delay(delay) if step.when.is_none() => self.waited = self.waited.saturating_add(*delay),
-            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) => {}
+            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) | Action::Choice(_) | Action::ForEach(_) => {}
         }
     }
 

@@ -13,7 +13,7 @@ use super::messages::{Lookup, Named};
 use super::operators::{Kind, may_be};
 use super::shape::{Field, Record, Shape, Shapes};
 use crate::definition::plan::{
-    Action, Ask, Command, Emit, EventMatch, Node, Rollback, Step, Trigger, Wait, WaitSource,
+    Action, Ask, Command, Emit, EventMatch, Node, Payload, Rollback, Step, SubSaga, Trigger, Wait, WaitSource,
 };
 use crate::definition::spec::{BranchSpec, CompensationSpec, RollbackSpec, StepSpec, TriggerSpec};
 use crate::definition::{Code, Definition, Problem};
@@ -27,57 +27,69 @@ pub(super) fn check(definition: &Definition, shapes: &Shapes) -> Findings {
         findings: Findings::default(),
         data: Shape::Any,
         results: BTreeMap::new(),
-        guard: Guard::default(),
+        guards: Vec::new(),
+        item: None,
     };
     walk.triggers(definition.triggers(), &spec.starts_on);
+    for (name, expression) in definition.search() {
+        walk.expression(expression, &format!("search.{name}"), &Place::step());
+    }
     walk.sequence(definition, definition.flow(), &spec.steps, "steps");
+    if let Some(result) = definition.result_template() {
+        walk.payload_shape(result, "result", &Place::step());
+    }
     walk.findings
 }
 
-struct Walk<'s> {
+pub(super) struct Walk<'s> {
     lookup: Lookup<'s>,
-    findings: Findings,
+    pub(super) findings: Findings,
     /// What `saga.data` is.
     data: Shape,
     /// What the steps so far leave, by the name that expressions have for them.
-    results: BTreeMap<String, StepResult>,
-    guard: Guard,
+    pub(super) results: BTreeMap<String, StepResult>,
+    /// The conditions under which the step at hand is reached, outermost first.
+    pub(super) guards: Vec<Guard>,
+    /// The item of the list that the step at hand is done for.
+    pub(super) item: Option<Shape>,
 }
 
 /// What a step leaves for later ones.
-struct StepResult {
-    shape: Shape,
+#[derive(Clone)]
+pub(super) struct StepResult {
+    pub(super) shape: Shape,
     /// Why it may not be there, if it may not.
-    absent: Option<Absent>,
+    pub(super) absent: Option<Absent>,
 }
 
 /// A step that may leave nothing.
 #[derive(Clone, PartialEq)]
-enum Absent {
+pub(super) enum Absent {
+    /// It belongs to a branch of this choice (a step, by its index) that may not be taken.
+    Branch(usize),
     /// It has this condition.
     Condition(String),
     /// The saga goes on without it after some time.
     Timeout,
 }
 
-/// What the condition of the step at hand makes certain.
-#[derive(Default)]
-struct Guard {
-    condition: Option<String>,
+/// What a condition makes certain.
+pub(super) struct Guard {
+    condition: String,
     references: References,
     not_null: Vec<Vec<String>>,
 }
 
 /// Where an expression stands: which names it has.
 #[derive(Clone, Default)]
-struct Place {
+pub(super) struct Place {
     saga: bool,
     reason: bool,
     event: Option<Shape>,
 }
 
 impl Place {
-    const fn step() -> Self {
+    pub(super) const fn step() -> Self {
         Self { saga: true, reason: false, event: None }
     }
 
@@ -116,7 +128,7 @@ impl Walk<'_> {
         self.data = if starts.is_empty() { Shape::Any } else { Shape::one_of(starts) };
     }
 
-    fn sequence(&mut self, definition: &Definition, nodes: &[Node], specs: &[StepSpec], path: &str) {
+    pub(super) fn sequence(&mut self, definition: &Definition, nodes: &[Node], specs: &[StepSpec], path: &str) {
         for (index, (node, spec)) in nodes.iter().zip(specs).enumerate() {
             let path = format!("{path}[{index}]");
             match node {
@@ -131,17 +143,22 @@ impl Walk<'_> {
                         self.sequence(definition, branch, &spec.0, &format!("{path}.parallel[{index}]"));
                     }
                 }
+                Node::Choice { step, branches, otherwise } => {
+                    self.choice(definition, *step, (branches, otherwise), spec, &path);
+                }
+                Node::ForEach { step, body, together: _ } => self.for_each(definition, *step, body, spec, &path),
             }
         }
     }
 
     fn step(&mut self, step: &Step, spec: &StepSpec, path: &str) {
         self.condition(step.when.as_ref(), &format!("{path}.when"), &Place::step());
-        self.guard = step.when.as_ref().map(guard).unwrap_or_default();
+        let outside = self.guards.len();
+        self.guards.extend(step.when.as_ref().map(guard));
         let mut absent = step.when.as_ref().map(|when| Absent::Condition(when.source().to_owned()));
         let shape = match &step.action {
             Action::Command(command) => self.command(command, spec, path),
-            Action::Delay(_) => Shape::Never,
+            Action::Delay(_) | Action::Choice(_) | Action::ForEach(_) => Shape::Never,
             Action::Wait(wait) => {
                 if wait.timeout.is_some() && wait.go_on {
                     absent = Some(Absent::Timeout);
@@ -153,11 +170,14 @@ impl Walk<'_> {
                 Shape::Never
             }
         };
-        self.guard = Guard::default();
+        self.guards.truncate(outside);
         self.results.insert(step.name.identifier(), StepResult { shape, absent });
     }
 
     fn command(&mut self, command: &Command, spec: &StepSpec, path: &str) -> Shape {
+        if let Payload::Start(sub_saga) = &command.ask.payload {
+            return self.sub_saga(sub_saga, &format!("{path}.sub_saga"));
+        }
         let paths = AskPaths { topic: format!("{path}.ask"), command: format!("{path}.to"), all: path.to_owned() };
         let explicit_key = spec.key.is_some();
         let (done, everything) = self.ask(&command.ask, &paths, &Place::step());
@@ -174,9 +194,18 @@ impl Walk<'_> {
             (Rollback::Compensate(ask), Some(RollbackSpec::Compensate(spec))) => {
                 self.compensation(ask, spec, Some(&command.ask), &format!("{path}.on_rollback"));
             }
-            (Rollback::Compensate(_) | Rollback::Nothing | Rollback::Pivot, _) => {}
+            (Rollback::Compensate(_) | Rollback::Stop(_) | Rollback::Nothing | Rollback::Pivot, _) => {}
         }
         done
+    }
+
+    /// Another saga: what it is told is nobody's record, and what it answers is its own to say.
+    fn sub_saga(&mut self, sub_saga: &SubSaga, path: &str) -> Shape {
+        if let Some(key) = &sub_saga.key {
+            self.key(key, &format!("{path}.key"), &Place::step());
+        }
+        self.payload_shape(&sub_saga.data, &format!("{path}.with"), &Place::step());
+        Shape::Any
     }
 
     fn compensation(&mut self, ask: &Ask, spec: &CompensationSpec, forward: Option<&Ask>, path: &str) {
@@ -186,7 +215,7 @@ impl Walk<'_> {
         // What the step says itself was looked at there.
         let is_shared = spec.with.is_none() && forward.is_some();
         if is_shared {
-            let (shape, _) = self.quietly(|walk| walk.payload_shape(&ask.payload, path, &Place::compensation()));
+            let (shape, _) = self.quietly(|walk| walk.said(&ask.payload, path, &Place::compensation()));
             self.payload_fits(ask, &shape, &paths, &format!("{path}.with"));
             self.answers(ask, &paths, &Place::compensation());
         } else {
@@ -197,7 +226,7 @@ impl Walk<'_> {
     /// A command and its answers: what it leaves when it is done, and everything that may answer it.
     fn ask(&mut self, ask: &Ask, paths: &AskPaths, place: &Place) -> (Shape, Shape) {
         let path = format!("{}.with", paths.all);
-        let shape = self.payload_shape(&ask.payload, &path, place);
+        let shape = self.said(&ask.payload, &path, place);
         self.payload_fits(ask, &shape, paths, &path);
         self.answers(ask, paths, place)
     }
@@ -285,6 +314,13 @@ impl Walk<'_> {
         }
     }
 
+    fn said(&mut self, payload: &Payload, path: &str, place: &Place) -> Shape {
+        match payload {
+            Payload::Written(template) => self.payload_shape(template, path, place),
+            Payload::Start(_) | Payload::Cancel { .. } => Shape::Any,
+        }
+    }
+
     fn payload_shape(&mut self, payload: &Template, path: &str, place: &Place) -> Shape {
         match payload {
             Template::Expression(expression) => self.expression(expression, path, place),
@@ -313,8 +349,9 @@ impl Walk<'_> {
         (found, told)
     }
 
-    fn condition(&mut self, condition: Option<&Expression>, path: &str, place: &Place) {
-        let Some(condition) = condition else { return };
+    /// Checks a condition; answers what it is, for a choice.
+    pub(super) fn condition(&mut self, condition: Option<&Expression>, path: &str, place: &Place) -> Shape {
+        let Some(condition) = condition else { return Shape::Bool };
         let shape = self.expression(condition, path, place);
         if !may_be(&shape, &[Kind::Bool]) {
             let message = format!("a condition is true or false, and this is {}", shape.describe());
@@ -323,6 +360,7 @@ impl Walk<'_> {
             let message = "this condition never holds, so what it stands before is never reached";
             self.findings.add(Problem::of(Code::Unreachable, path, message));
         }
+        shape
     }
 
     fn key(&mut self, key: &Expression, path: &str, place: &Place) {
@@ -333,7 +371,7 @@ impl Walk<'_> {
         }
     }
 
-    fn expression(&mut self, expression: &Expression, path: &str, place: &Place) -> Shape {
+    pub(super) fn expression(&mut self, expression: &Expression, path: &str, place: &Place) -> Shape {
         let (shape, remarks) = infer(expression, &self.names(place));
         for remark in remarks {
             let message = format!("in `{}`: {}", expression.source(), remark.message);
@@ -350,16 +388,23 @@ impl Walk<'_> {
     /// Results that may not be there, used without asking.
     fn absent_results(&mut self, expression: &Expression, path: &str) {
         let own = expression.references();
-        let asked = |step: &str| [own, &self.guard.references].iter().any(|all| all.asks_for_step(step));
+        let asked = |step: &str| {
+            own.asks_for_step(step) || self.guards.iter().any(|guard| guard.references.asks_for_step(step))
+        };
         let used = own.paths.iter().filter(|path| !path.only_presence).filter_map(|path| path.step());
         let mut warnings = Vec::new();
         for step in used {
             let Some(absent) = self.results.get(step).and_then(|result| result.absent.as_ref()) else { continue };
-            let same_condition = match absent {
-                Absent::Condition(condition) => self.guard.condition.as_ref() == Some(condition),
+            let is_settled = match absent {
+                Absent::Condition(condition) => self.guards.iter().any(|guard| guard.condition == *condition),
+                // Whoever asks which branch was taken knows what is there.
+                Absent::Branch(_) => {
+                    let mut branches = self.results.iter().filter(|(_, other)| other.absent.as_ref() == Some(absent));
+                    branches.any(|(name, _)| asked(name))
+                }
                 Absent::Timeout => false,
             };
-            if !same_condition && !asked(step) {
+            if !is_settled && !asked(step) {
                 let message = format!("`steps.{step}` may have been skipped: ask `has(steps.{step})` first");
                 warnings.push(Problem::of(Code::MayBeSkipped, path, message));
             }
@@ -370,7 +415,8 @@ impl Walk<'_> {
     fn names(&self, place: &Place) -> Names {
         let field = |name: &str, shape: Shape| Field { name: name.to_owned(), shape, optional: false };
         let record = |fields| Shape::Record(Arc::new(Record { name: None, fields }));
-        let mut names = Names { shapes: Vec::new(), not_null: self.guard.not_null.clone() };
+        let not_null = self.guards.iter().flat_map(|guard| guard.not_null.clone()).collect();
+        let mut names = Names { shapes: Vec::new(), not_null };
         if place.saga {
             let mut saga = vec![field("id", Shape::Text), field("key", Shape::Text), field("data", self.data.clone())];
             if place.reason {
@@ -379,6 +425,10 @@ impl Walk<'_> {
             names.shapes.push(("saga".to_owned(), record(saga)));
             let steps = self.results.iter().map(|(name, result)| field(name, result.shape.clone())).collect();
             names.shapes.push(("steps".to_owned(), record(steps)));
+            if let Some(item) = &self.item {
+                names.shapes.push(("item".to_owned(), item.clone()));
+                names.shapes.push(("index".to_owned(), Shape::Long));
+            }
         }
         if let Some(event) = &place.event {
             names.shapes.push(("event".to_owned(), event.clone()));
@@ -387,12 +437,8 @@ impl Walk<'_> {
     }
 }
 
-fn guard(when: &Expression) -> Guard {
-    Guard {
-        condition: Some(when.source().to_owned()),
-        references: when.references().clone(),
-        not_null: not_null_where(when),
-    }
+pub(super) fn guard(when: &Expression) -> Guard {
+    Guard { condition: when.source().to_owned(), references: when.references().clone(), not_null: not_null_where(when) }
 }
 
 /// Where the parts of a command stand in the document.

@@ -10,7 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::spec::{BranchSpec, CompensationSpec, DefinitionSpec, EventSpec, RollbackSpec, StepSpec};
+use super::spec::{BranchSpec, CompensationSpec, DefinitionSpec, EventSpec, OtherwiseSpec, RollbackSpec, StepSpec};
 use crate::time::Span;
 
 /// The JSON Schema (draft 2020-12) of a definition document.
@@ -48,6 +48,24 @@ impl JsonSchema for BranchSpec {
         json_schema!({
             "description": "One branch: a step, or a list of them.",
             "anyOf": [step, { "type": "array", "items": step, "minItems": 1 }],
+        })
+    }
+}
+
+impl JsonSchema for OtherwiseSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "OtherwiseSpec".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let steps = generator.subschema_for::<BranchSpec>();
+        json_schema!({
+            "description": "What happens when none of a choice's conditions holds.",
+            "anyOf": [
+                { "const": "nothing", "description": "The saga goes on." },
+                { "const": "roll_back", "description": "It is rolled back." },
+                steps,
+            ],
         })
     }
 }
@@ -92,6 +110,7 @@ impl JsonSchema for RollbackSpec {
             "anyOf": [
                 { "const": "nothing", "description": "Nothing has to be undone." },
                 { "const": "pivot", "description": "The point of no return: once done, the saga only goes forward." },
+                { "const": "roll_back", "description": "The sub-saga is rolled back, even once it has completed." },
                 compensation,
             ],
         })

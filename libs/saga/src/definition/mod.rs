@@ -189,6 +189,14 @@ impl Definition {
         &self.flow
     }
 
+    pub(crate) const fn result_template(&self) -> Option<&Template> {
+        self.result.as_ref()
+    }
+
+    pub(crate) const fn search(&self) -> &BTreeMap<String, Expression> {
+        &self.search
+    }
+
     /// The forward command of a step, if it is a command step.
     pub(crate) fn forward(&self, name: &StepName) -> Option<&Ask> {
         Some(&self.step(name)?.action.command()?.ask)

@@ -2,7 +2,8 @@
 //!
 //! Separate because pictures want names and words, not expressions, and must not depend on how the engine runs.
 
-use super::plan::{Action, Ask, EventMatch, Node, Rollback, Step, WaitSource};
+use super::plan::{Action, Ask, Command, EventMatch, Node, Payload, Rollback, Step, WaitSource};
+use super::spec::{OtherwiseSpec, StepSpec};
 use super::{Definition, StartedBy};
 use crate::ids::StepName;
 use crate::time::Span;
@@ -47,6 +48,43 @@ pub enum Part {
         /// Whether they are undone side by side, too.
         together: bool,
     },
+    /// One of several branches.
+    Choice {
+        /// The step that decides.
+        name: String,
+        /// Its condition.
+        when: Option<String>,
+        /// Each with its condition; the first that holds is taken.
+        branches: Vec<(String, Vec<Part>)>,
+        /// What happens when none holds.
+        otherwise: Otherwise,
+    },
+    /// The same for each item of a list.
+    ForEach {
+        /// The step that goes through the list.
+        name: String,
+        /// Its condition.
+        when: Option<String>,
+        /// The list.
+        list: String,
+        /// How many items are under way at once.
+        at_once: usize,
+        /// What is done for each.
+        body: Vec<Part>,
+        /// Whether as many items are undone at once, too.
+        together: bool,
+    },
+}
+
+/// What happens when no condition of a choice holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The saga goes on.
+    GoesOn,
+    /// It is rolled back.
+    RollsBack,
+    /// It does this.
+    Does(Vec<Part>),
 }
 
 /// One step.
@@ -81,6 +119,13 @@ pub enum Does {
         timeout: Span,
         /// How often it is asked at most.
         attempts_max: u32,
+    },
+    /// Starts another saga and waits for its end.
+    Start {
+        /// Its definition.
+        definition: String,
+        /// How long it may take.
+        timeout: Span,
     },
     /// Lets time pass.
     Delay(Span),
@@ -143,19 +188,49 @@ impl Definition {
             version: self.version(),
             deadline: self.deadline().map(Span),
             starts: starts.collect(),
-            flow: self.parts(&self.flow),
+            flow: self.parts(&self.flow, &self.spec.steps),
         }
     }
 
-    fn parts(&self, nodes: &[Node]) -> Vec<Part> {
-        let part = |node: &Node| match node {
+    fn parts(&self, nodes: &[Node], specs: &[StepSpec]) -> Vec<Part> {
+        nodes.iter().zip(specs).filter_map(|(node, spec)| self.part(node, spec)).collect()
+    }
+
+    fn part(&self, node: &Node, spec: &StepSpec) -> Option<Part> {
+        let named = |step: &usize| {
+            let step = self.steps.get(*step)?;
+            Some((step, step.name.to_string(), step.when.as_ref().map(|when| when.source().to_owned())))
+        };
+        match node {
             Node::Step(index) => self.steps.get(*index).map(|step| Part::Step(Box::new(step_sketch(step)))),
             Node::Group { branches, together } => {
-                let branches = branches.iter().map(|branch| self.parts(branch)).collect();
+                let specs = spec.parallel.as_deref().unwrap_or_default();
+                let branches = branches.iter().zip(specs).map(|(branch, spec)| self.parts(branch, &spec.0)).collect();
                 Some(Part::Group { branches, together: *together })
             }
-        };
-        nodes.iter().filter_map(part).collect()
+            Node::Choice { step, branches, otherwise } => {
+                let (_, name, when) = named(step)?;
+                let specs = spec.choice.as_deref().unwrap_or_default();
+                let branch = |(nodes, spec): (&Vec<Node>, &super::spec::ChoiceSpec)| {
+                    (spec.when.clone(), self.parts(nodes, &spec.steps.0))
+                };
+                let branches = branches.iter().zip(specs).map(branch).collect();
+                let otherwise = match &spec.otherwise {
+                    Some(OtherwiseSpec::Do(spec)) => Otherwise::Does(self.parts(otherwise, &spec.0)),
+                    Some(OtherwiseSpec::RollBack) => Otherwise::RollsBack,
+                    Some(OtherwiseSpec::Nothing) | None => Otherwise::GoesOn,
+                };
+                Some(Part::Choice { name, when, branches, otherwise })
+            }
+            Node::ForEach { step, body, together } => {
+                let (step, name, when) = named(step)?;
+                let Action::ForEach(each) = &step.action else { return None };
+                let specs = spec.for_each.as_ref().map(|each| each.steps.0.as_slice()).unwrap_or_default();
+                let (list, at_once) = (each.list.source().to_owned(), each.at_once);
+                let body = self.parts(body, specs);
+                Some(Part::ForEach { name, when, list, at_once, body, together: *together })
+            }
+        }
     }
 }
 
@@ -164,22 +239,14 @@ fn step_sketch(step: &Step) -> StepSketch {
         Action::Command(command) => {
             let (undo, is_pivot) = match &command.rollback {
                 Rollback::Compensate(ask) => (Some(undo(ask)), false),
-                Rollback::Nothing => (None, false),
+                // Only while it is under way: what has completed stays.
+                Rollback::Nothing | Rollback::Stop(_) => (None, false),
                 Rollback::Pivot => (None, true),
             };
-            let ask = &command.ask;
-            let taken_back_on = command.undone.iter().map(|undone| undone.event.event.clone()).collect();
-            let answers = Answers { done: names(&ask.done), refused: names(&ask.refused), retry: names(&ask.retry) };
-            let does = Does::Ask {
-                command: ask.command_type.clone(),
-                topic: ask.topic.clone(),
-                answers,
-                taken_back_on,
-                timeout: Span(ask.patience.timeout),
-                attempts_max: ask.patience.attempts_max,
-            };
-            (does, undo, is_pivot)
+            (asks(command), undo, is_pivot)
         }
+        // What they decide about is told where they stand in the flow.
+        Action::Choice(_) | Action::ForEach(_) => (Does::Delay(Span(std::time::Duration::ZERO)), None, false),
         Action::Delay(delay) => (Does::Delay(Span(*delay)), None, false),
         Action::Wait(wait) => {
             let (what, topic) = match &wait.source {
@@ -194,6 +261,22 @@ fn step_sketch(step: &Step) -> StepSketch {
     StepSketch { name: step.name.to_string(), when, does, undo, is_pivot }
 }
 
+fn asks(command: &Command) -> Does {
+    let ask = &command.ask;
+    let timeout = Span(ask.patience.timeout);
+    match &ask.payload {
+        Payload::Start(sub_saga) => Does::Start { definition: sub_saga.definition.clone(), timeout },
+        Payload::Written(_) | Payload::Cancel { .. } => Does::Ask {
+            command: ask.command_type.clone(),
+            topic: ask.topic.clone(),
+            answers: Answers { done: names(&ask.done), refused: names(&ask.refused), retry: names(&ask.retry) },
+            taken_back_on: command.undone.iter().map(|undone| undone.event.event.clone()).collect(),
+            timeout,
+            attempts_max: ask.patience.attempts_max,
+        },
+    }
+}
+
 fn names(events: &[EventMatch]) -> Vec<String> {
     let mut names: Vec<String> = events.iter().map(|event| event.event.clone()).collect();
     names.dedup();
@@ -201,5 +284,12 @@ fn names(events: &[EventMatch]) -> Vec<String> {
 }
 
 fn undo(ask: &Ask) -> Undo {
-    Undo { command: ask.command_type.clone(), topic: ask.topic.clone(), done: names(&ask.done) }
+    match &ask.payload {
+        Payload::Cancel { sub_saga, .. } => {
+            Undo { command: "rolled back".to_owned(), topic: sub_saga.definition.clone(), done: Vec::new() }
+        }
+        Payload::Written(_) | Payload::Start(_) => {
+            Undo { command: ask.command_type.clone(), topic: ask.topic.clone(), done: names(&ask.done) }
+        }
+    }
 }

@@ -149,6 +149,7 @@ pub struct BranchSpec(pub Vec<StepSpec>);
 
 /// One branch of a choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChoiceSpec {
     /// It is taken if this holds and no branch before it was.
@@ -171,6 +172,7 @@ pub enum OtherwiseSpec {
 
 /// A saga that a step starts, and waits for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubSagaSpec {
     /// Its definition's name; the newest version is started.
@@ -185,6 +187,7 @@ pub struct SubSagaSpec {
 
 /// A list, and what is done for each of its items.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ForEachSpec {
     /// An expression that gives the list.

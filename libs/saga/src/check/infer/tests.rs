@@ -45,7 +45,7 @@ fn data(note: Value) -> Value {
 fn computed(expression: &Expression, data: &Value) -> Option<Value> {
     let results = Map::new();
     let saga = SagaFacts { id: SagaId::derive("tea", "k"), key: "k", data, results: &results, reason: None };
-    expression.evaluate(&Facts { saga: Some(saga), event: None }).ok()
+    expression.evaluate(&Facts { saga: Some(saga), event: None, item: None }).ok()
 }
 
 /// Expressions of every kind but those that may leave a part of themselves uncomputed.

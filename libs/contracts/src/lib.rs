@@ -8,6 +8,7 @@ mod avro;
 mod catalog;
 pub mod customers;
 mod decoder;
+pub mod describe;
 mod encoder;
 mod envelope;
 mod framing;

@@ -14,6 +14,12 @@ pub const UPCASTERS: Upcasters = Upcasters::of(&[
     Step { event_type: "OrderPlaced", from: 2, upcast: with_line_totals, lost: "shipping_address" },
 ]);
 
+/// Whether this version is turned into a newer one before anybody sees it.
+#[must_use]
+pub fn is_upcast(event_type: &str, event_version: i32) -> bool {
+    UPCASTERS.takes(event_type, event_version)
+}
+
 impl Envelope {
     /// The same message with its data in the newest version. The time is the caller's to say: only the caller knows
     /// which clock counts.

@@ -5,7 +5,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use backstitch_saga::definition::Code;
 use backstitch_saga::definition::suggest::closest;
+use serde::Serialize;
 
 /// Why documents could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +34,10 @@ fn list(faults: &[Fault]) -> String {
 }
 
 /// One thing that is wrong in a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
+    /// What kind of fault it is; `docs/errors/` has a page for each.
+    pub code: Code,
     /// The file.
     pub file: String,
     /// The line, from 1; 0 when unknown.
@@ -50,17 +54,24 @@ pub struct Fault {
     pub expected: Vec<String>,
 }
 
+impl Fault {
+    /// The words somebody may have meant, as a sentence to append; empty when nothing is known.
+    fn advice(&self) -> String {
+        let words = self.expected.iter().map(String::as_str);
+        match self.wrong.as_deref().and_then(|wrong| closest(wrong, words)) {
+            Some(meant) => format!("; did you mean `{meant}`?"),
+            None if self.expected.is_empty() => String::new(),
+            None => format!("; expected one of: {}", self.expected.join(", ")),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: ", self.file, self.line, self.column)?;
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        f.write_str(&self.message)?;
-        let words = self.expected.iter().map(String::as_str);
-        if let Some(meant) = self.wrong.as_deref().and_then(|wrong| closest(wrong, words)) {
-            return write!(f, "; did you mean `{meant}`?");
-        }
-        if self.expected.is_empty() { Ok(()) } else { write!(f, "; expected one of: {}", self.expected.join(", ")) }
+        write!(f, "{}{} [{}]", self.message, self.advice(), self.code)
     }
 }

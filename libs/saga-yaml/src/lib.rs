@@ -7,5 +7,5 @@ mod document;
 mod error;
 mod outline;
 
-pub use document::{load_dir, load_file, parse};
+pub use document::{Checked, Document, Documents, load_dir, load_file, parse};
 pub use error::{Fault, LoadError};

@@ -55,14 +55,26 @@ impl Outline {
     /// Where `path` stands; the nearest enclosing part when it is not written down itself (because it is missing, or
     /// because the document uses a short form).
     pub(crate) fn place_of(&self, path: &str) -> Option<Place> {
-        let mut path = path;
-        loop {
-            if let Some((_, place)) = self.entries.iter().find(|(known, _)| known == path) {
-                return Some(*place);
+        let mut found = self.place("")?;
+        let mut known = String::new();
+        for part in parts(path) {
+            let next =
+                if known.is_empty() { part.trim_start_matches('.').to_owned() } else { format!("{known}{part}") };
+            match self.place(&next) {
+                Some(place) => {
+                    found = place;
+                    known = next;
+                }
+                // A single item may stand for a list of one.
+                None if part == "[0]" => {}
+                None => break,
             }
-            let cut = path.rfind(['.', '['])?;
-            path = &path[..cut];
         }
+        Some(found)
+    }
+
+    fn place(&self, path: &str) -> Option<Place> {
+        self.entries.iter().find(|(known, _)| known == path).map(|(_, place)| *place)
     }
 
     /// The path that stands at `place`, or the last one that began before it.
@@ -71,6 +83,19 @@ impl Outline {
         let before = known.filter(|(_, known)| *known <= place);
         before.max_by_key(|(_, known)| *known).map(|(path, _)| path.clone()).unwrap_or_default()
     }
+}
+
+/// `steps[1].with` is `steps`, `[1]` and `.with`.
+fn parts(path: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        let end = rest.char_indices().skip(1).find(|(_, c)| matches!(c, '.' | '[')).map_or(rest.len(), |(at, _)| at);
+        let (part, after) = rest.split_at(end);
+        parts.push(part);
+        rest = after;
+    }
+    parts
 }
 
 fn place<T>(node: &Spanned<T>) -> Place {

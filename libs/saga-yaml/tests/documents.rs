@@ -128,10 +128,13 @@ fn a_fault_inside_a_branch_is_found_at_its_place() {
         document("    choice:\n      - when: \"true\"\n        do: { name: cool, dlay: 1s }\n    otherwise: nothing\n");
     assert_eq!(
         faults(&text),
-        ["tea.yaml:13:27: steps[1].choice[0].do.dlay: unknown field `dlay`; did you mean `delay`?"]
+        ["tea.yaml:13:27: steps[1].choice[0].do.dlay: unknown field `dlay`; did you mean `delay`? [BS0101]"]
     );
     let text = document("    choice: [{ when: \"true\", do: { name: cool, delay: 1s } }]\n    otherwise: nothin\n");
-    assert_eq!(faults(&text), ["tea.yaml:12:5: steps[1].otherwise: unknown word `nothin`; did you mean `nothing`?"]);
+    assert_eq!(
+        faults(&text),
+        ["tea.yaml:12:5: steps[1].otherwise: unknown word `nothin`; did you mean `nothing`? [BS0101]"]
+    );
     let text = document("    for_each:\n      in: saga.dta.cups\n      do: { name: fill, delay: 1s }\n");
     assert_eq!(
         faults(&text),
@@ -162,7 +165,10 @@ fn faults(text: &str) -> Vec<String> {
 #[test]
 fn a_misspelt_field_is_answered_with_the_right_one_and_its_place() {
     let text = document("    ask: kitchen.commands\n    to: Pour\n    done_no: Poured\n    on_rollback: nothing\n");
-    assert_eq!(faults(&text), ["tea.yaml:13:5: steps[1].done_no: unknown field `done_no`; did you mean `done_on`?"]);
+    assert_eq!(
+        faults(&text),
+        ["tea.yaml:13:5: steps[1].done_no: unknown field `done_no`; did you mean `done_on`? [BS0101]"]
+    );
 }
 
 #[test]
@@ -172,7 +178,7 @@ fn an_unknown_step_in_an_expression_is_answered_with_the_right_one() {
     );
     assert_eq!(
         faults(&text),
-        ["tea.yaml:13:19: steps[1].with.heat: no step before this one is called `biol`; did you mean `boil`?"]
+        ["tea.yaml:13:19: steps[1].with.heat: no step before this one is called `biol`; did you mean `boil`? [BS0104]"]
     );
 }
 
@@ -190,7 +196,10 @@ fn all_problems_are_reported_at_once() {
 #[test]
 fn a_wrong_word_for_on_rollback_is_answered_with_the_right_ones() {
     let text = document("    ask: kitchen.commands\n    to: Pour\n    done_on: Poured\n    on_rollback: pivto\n");
-    assert_eq!(faults(&text), ["tea.yaml:14:5: steps[1].on_rollback: unknown word `pivto`; did you mean `pivot`?"]);
+    assert_eq!(
+        faults(&text),
+        ["tea.yaml:14:5: steps[1].on_rollback: unknown word `pivto`; did you mean `pivot`? [BS0101]"]
+    );
 }
 
 #[test]
@@ -226,7 +235,8 @@ fn a_folder_with_a_sub_saga_that_is_not_there_is_refused_at_its_place() {
     std::fs::write(folder.join("cake.yaml"), cake).unwrap();
     let error = load_dir(&folder).unwrap_err().to_string();
     std::fs::remove_dir_all(&folder).unwrap();
-    let expected = "tea.yaml:11:24: steps[1].sub_saga.start: no definition is called `cakes`; did you mean `cake`?";
+    let expected =
+        "tea.yaml:11:24: steps[1].sub_saga.start: no definition is called `cakes`; did you mean `cake`? [BS0102]";
     assert!(error.ends_with(expected), "{error}");
 }
 

@@ -11,6 +11,7 @@
 
 mod backoff;
 mod cause;
+pub mod check;
 mod decide;
 pub mod definition;
 mod effect;

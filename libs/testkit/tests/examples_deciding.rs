@@ -140,7 +140,7 @@ fn a_damage_that_is_not_clear_from_photographs_is_seen_by_a_surveyor() {
     let story = started(&example("damage-assessment").as_sub_saga()).done("ask-for-photographs").done("send-surveyor");
     story.arrives("report").reads(
         "
-        customers <- AskForPhotographs
+        claimants <- AskForPhotographs
         surveyors <- SendSurveyor
         parent <- SubSagaCompleted
         completed

@@ -87,6 +87,12 @@ impl Upcasters {
         Self { steps: Cow::Borrowed(steps) }
     }
 
+    /// Whether this version of an event is turned into a newer one.
+    #[must_use]
+    pub fn takes(&self, event_type: &str, event_version: i32) -> bool {
+        self.steps.iter().any(|step| step.event_type == event_type && step.from == event_version)
+    }
+
     /// The same chain with one more step.
     #[must_use]
     pub fn and(mut self, step: Step) -> Self {

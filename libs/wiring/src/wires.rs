@@ -37,6 +37,22 @@ pub struct Wires {
     pub decoder: Arc<Decoder>,
 }
 
+/// Asks the registry again for a minute while it does not answer.
+async fn patiently<T, F: Future<Output = Result<T, FindError>>>(
+    topic: &str,
+    ask: impl FnMut() -> F,
+) -> Result<T, FindError> {
+    let patience = ExponentialBuilder::default()
+        .with_jitter()
+        .with_max_delay(Duration::from_secs(3))
+        .without_max_times()
+        .with_total_delay(Some(START_PATIENCE));
+    ask.retry(patience)
+        .when(|error| matches!(error, FindError::Unavailable { .. }))
+        .notify(|error, _| tracing::warn!(topic, %error, "waiting for the schema registry"))
+        .await
+}
+
 impl Wires {
     /// Connects. The database and the broker may come up later; what needs them waits.
     ///
@@ -56,6 +72,22 @@ impl Wires {
         })
     }
 
+    /// The newest schema that the registry has for the topic; `None` when it has none.
+    ///
+    /// # Errors
+    /// If the registry does not answer for a minute.
+    pub async fn newest_schema(&self, topic: &str) -> anyhow::Result<Option<String>> {
+        let subject = format!("{topic}-value");
+        let ask = || async {
+            match self.registry.latest(&subject).await {
+                Ok(newest) => Ok(Some(newest.schema)),
+                Err(FindError::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        patiently(topic, ask).await.with_context(|| format!("looking for a schema of `{topic}`"))
+    }
+
     /// An encoder for the topic: by the schema of this release where it has one, else by the registry's newest.
     ///
     /// # Errors
@@ -68,15 +100,7 @@ impl Wires {
                 None => self.registry.latest(&subject).await.map(|latest| (latest.id, latest.schema.to_string())),
             }
         };
-        let patience = ExponentialBuilder::default()
-            .with_jitter()
-            .with_max_delay(Duration::from_secs(3))
-            .without_max_times()
-            .with_total_delay(Some(START_PATIENCE));
-        let (id, text) = ask
-            .retry(patience)
-            .when(|error| matches!(error, FindError::Unavailable { .. }))
-            .notify(|error, _| tracing::warn!(topic, %error, "waiting for the schema registry"))
+        let (id, text) = patiently(topic, ask)
             .await
             .with_context(|| format!("no schema for `{topic}`; has `sagactl schemas push` run?"))?;
         Encoder::new(&text, id).with_context(|| format!("the schema of `{topic}`"))

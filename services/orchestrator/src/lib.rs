@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod definitions;
+pub mod deployed;
 pub mod engine;
 pub mod lane;
 pub mod outgoing;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use backstitch_contracts::saga;
 use backstitch_messaging_kafka::InboxPlan;
 use backstitch_orchestrator::api::{Api, SagaCommands};
@@ -13,7 +13,7 @@ use backstitch_orchestrator::definitions::Definitions;
 use backstitch_orchestrator::lane::SagaLane;
 use backstitch_orchestrator::outgoing::Outgoing;
 use backstitch_orchestrator::settings::Settings;
-use backstitch_orchestrator::{api, migrations};
+use backstitch_orchestrator::{api, deployed, migrations};
 use backstitch_processor::NoCalls;
 use backstitch_service_kit::{Context, Service, database};
 use backstitch_wiring::Wires;
@@ -32,11 +32,9 @@ async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
 }
 
 async fn start(context: Context<Settings>) -> anyhow::Result<()> {
-    let deployed = backstitch_saga_yaml::load_dir(&context.config.sagas.dir)?;
-    if deployed.is_empty() {
-        bail!("no definition found in `{}`; set `sagas.dir`", context.config.sagas.dir.display());
-    }
     let wires = Wires::connect(NAME, context.config.as_ref())?;
+    let foreign = async |topic: &str| wires.newest_schema(topic).await;
+    let deployed = deployed::load(&context.config.sagas.dir, &wires.catalog, foreign).await?;
     let mut db = wires.pool.acquire().await.context("the database")?;
     let definitions = Definitions::keep(deployed, &mut db).await?;
     drop(db);

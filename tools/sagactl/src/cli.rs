@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done as asked
    1  failed for another reason
-   2  looked, and it is not as it should be (a topic differs, a schema is incompatible or missing)
+   2  looked, and it is not as it should be (a definition has faults, a topic differs, a schema is incompatible or missing)
    3  no such saga, definition, topic, dead letter or read model
    4  the saga's state, or a rule, does not allow it
    5  no token, an unknown token, or one without the role
@@ -69,6 +69,9 @@ pub(crate) enum Command {
     Skip(ActArgs),
     /// End a stuck saga as it is
     Abandon(ActArgs),
+    /// Definitions in files: check them and draw them; needs no connection
+    #[command(subcommand)]
+    Definitions(DefinitionsCommand),
     /// Dead letters: look at them, and send them again
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -211,6 +214,50 @@ pub(crate) struct SignalArgs {
     pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
+}
+
+/// Definitions in files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DefinitionsCommand {
+    /// Check definitions as the orchestrator does before it starts
+    Check(CheckArgs),
+    /// Draw a definition: the way forward, every outcome, and the way back
+    Graph(GraphArgs),
+    /// Print the JSON Schema of definitions, for editors
+    Schema,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Files, or folders with `.yaml` and `.yml` files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// A folder of further schemas: one like `schemas/`, or with a file for each topic, as in `kitchen.events.avsc`
+    #[arg(long = "schemas", value_name = "FOLDER")]
+    pub(crate) schemas: Vec<PathBuf>,
+    /// Warnings count as faults
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// What to draw.
+#[derive(Debug, Args)]
+pub(crate) struct GraphArgs {
+    /// The definition
+    pub(crate) file: PathBuf,
+    /// As what
+    #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub(crate) format: GraphFormat,
+}
+
+/// Kinds of pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Text that code hosts and wikis draw
+    Mermaid,
+    /// A picture
+    Svg,
 }
 
 /// Dead letters.

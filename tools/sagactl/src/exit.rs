@@ -10,7 +10,8 @@ pub(crate) enum Code {
     Done = 0,
     /// Failed for a reason that none of the others names.
     Failed = 1,
-    /// Looked, and it is not as it should be: a topic differs, a schema is incompatible or missing.
+    /// Looked, and it is not as it should be: a definition has faults, a topic differs, a schema is incompatible or
+    /// missing.
     NotAsItShould = 2,
     /// There is no such saga, definition, topic, dead letter or read model.
     Unknown = 3,
@@ -24,6 +25,23 @@ pub(crate) enum Code {
     Unreachable = 69,
     /// The command was sent; what it leads to was not seen in time.
     NotSeenYet = 75,
+}
+
+impl Code {
+    /// The code that `docs/errors/` has a page for; nothing where all went well.
+    pub(crate) const fn error_code(self) -> &'static str {
+        match self {
+            Self::Done => "",
+            Self::Failed => "BS0901",
+            Self::NotAsItShould => "BS0902",
+            Self::Unknown => "BS0903",
+            Self::Refused => "BS0904",
+            Self::NotAllowed => "BS0905",
+            Self::Usage => "BS0964",
+            Self::Unreachable => "BS0969",
+            Self::NotSeenYet => "BS0975",
+        }
+    }
 }
 
 impl From<Code> for ExitCode {

@@ -1,10 +1,12 @@
-//! `sagactl`: sagas, dead letters, topics, schemas and read models from a terminal or a script. Sagas are reached through the
-//! orchestrator's HTTP API, read models through the order service's; dead letters, topics and schemas through Kafka and the registry themselves, so that they can
+//! `sagactl`: sagas, definitions, dead letters, topics, schemas and read models from a terminal or a script. Sagas are
+//! reached through the orchestrator's HTTP API, read models through the order service's; definitions are read from files;
+//! dead letters, topics and schemas are reached through Kafka and the registry themselves, so that they can
 //! be looked at when no service runs.
 
 mod act;
 mod cli;
 mod connect;
+mod definitions;
 mod dlq;
 mod exit;
 mod orchestrator;
@@ -55,6 +57,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Code> {
         Command::Retry(asked) => act::act(cli, "retry", asked).await,
         Command::Skip(asked) => act::act(cli, "skip", asked).await,
         Command::Abandon(asked) => act::act(cli, "abandon", asked).await,
+        Command::Definitions(asked) => definitions::run(cli, asked),
         Command::Dlq(asked) => dlq::run(cli, asked).await,
         Command::Schemas(asked) => schemas::run(cli, asked).await,
         Command::Topics(asked) => topics::run(cli, asked).await,

@@ -39,13 +39,14 @@ pub(crate) fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator
 
 /// Prints an error: to standard error, with its sources; as JSON where JSON was asked for.
 pub(crate) fn error(cli: &Cli, error: &anyhow::Error) {
-    let code = exit::of(error) as u8;
+    let code = exit::of(error);
+    let name = code.error_code();
     let text = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
     if cli.json {
-        eprintln!("{}", json!({ "error": text, "exit_code": code }));
+        eprintln!("{}", json!({ "error": text, "code": name, "exit_code": code as u8 }));
     } else if error.is::<Coded>() {
-        eprintln!("{text}");
+        eprintln!("{text} [{name}]");
     } else {
-        eprintln!("failed: {text}");
+        eprintln!("failed: {text} [{name}]");
     }
 }

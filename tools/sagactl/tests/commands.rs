@@ -162,7 +162,10 @@ fn watching_ends_with_the_saga() {
 fn programs_read_errors_too() {
     let (_, _, errors) = sagactl(&orchestrator(), &["--json", "retry", SAGA]);
     let error: Value = serde_json::from_str(&errors).unwrap();
-    assert_eq!(error, json!({ "error": "the saga is advancing; retry does nothing in that state", "exit_code": 4 }));
+    assert_eq!(
+        error,
+        json!({ "error": "the saga is advancing; retry does nothing in that state", "code": "BS0904", "exit_code": 4 })
+    );
 }
 
 #[test]

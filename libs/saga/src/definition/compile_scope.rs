@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::code::Code;
 use super::compile::Compiler;
 use super::plan::{EventMatch, Kept};
 use super::problem::Problem;
@@ -31,7 +32,7 @@ impl Compiler<'_> {
                 Some(expression)
             }
             Err(message) => {
-                self.problem(path, message);
+                self.problems.push(Problem::of(Code::NoExpression, path, message));
                 None
             }
         }
@@ -56,7 +57,8 @@ impl Compiler<'_> {
             }
             Err(errors) => {
                 for error in errors {
-                    self.problem(format!("{path}{}", error.path), error.message);
+                    let path = format!("{path}{}", error.path);
+                    self.problems.push(Problem::of(Code::NoExpression, path, error.message));
                 }
                 None
             }
@@ -89,7 +91,9 @@ impl Compiler<'_> {
 
     fn references(&mut self, references: &References, path: &str, scope: &Scope) {
         for error in scope.check(references) {
-            self.problems.push(Problem::new(path, error.message).word(error.wrong, error.expected));
+            let is_own = scope.own.as_deref() == Some(error.wrong.as_str());
+            let code = if is_own { Code::OwnResult } else { Code::UnknownName };
+            self.problems.push(Problem::of(code, path, error.message).word(error.wrong, error.expected));
         }
         for reference in &references.paths {
             if let [root, step, rest @ ..] = reference.segments.as_slice()

@@ -4,17 +4,21 @@
 
 mod builder;
 mod canonical;
+mod code;
 mod compile;
 mod compile_ask;
 mod compile_flow;
 mod compile_scope;
 mod compile_step;
 mod compile_sub_saga;
+#[cfg(feature = "json-schema")]
+mod json_schema;
 pub(crate) mod order;
 pub(crate) mod plan;
 mod problem;
 mod routing;
 mod shorthand;
+pub mod sketch;
 pub mod spec;
 mod step_builder;
 pub mod suggest;
@@ -25,6 +29,9 @@ use std::fmt;
 use std::time::Duration;
 
 pub use builder::{Compensation, DefinitionBuilder, ExpectedEvent, Trigger, compensate, event};
+pub use code::Code;
+#[cfg(feature = "json-schema")]
+pub use json_schema::json_schema;
 pub use problem::{DefinitionError, Problem};
 pub use routing::{ExpectedAnswers, StartError, StartMatch};
 pub use spec::DefinitionSpec;
@@ -172,6 +179,22 @@ impl Definition {
 
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    pub(crate) fn triggers(&self) -> &[plan::Trigger] {
+        &self.triggers
+    }
+
+    pub(crate) fn flow(&self) -> &[Node] {
+        &self.flow
+    }
+
+    pub(crate) const fn result_template(&self) -> Option<&Template> {
+        self.result.as_ref()
+    }
+
+    pub(crate) const fn search(&self) -> &BTreeMap<String, Expression> {
+        &self.search
     }
 
     /// The forward command of a step, if it is a command step.

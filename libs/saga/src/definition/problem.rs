@@ -4,9 +4,13 @@
 
 use std::fmt;
 
+use super::code::Code;
+
 /// One thing that is wrong with a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// What kind of fault it is.
+    pub code: Code,
     /// Where, as in `steps[1].with.amount`.
     pub path: String,
     /// What, in words.
@@ -19,10 +23,14 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into(), wrong: None, expected: Vec::new() }
+        Self::of(Code::Rule, path, message)
     }
 
-    pub(super) fn word(mut self, wrong: impl Into<String>, expected: Vec<String>) -> Self {
+    pub(crate) fn of(code: Code, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code, path: path.into(), message: message.into(), wrong: None, expected: Vec::new() }
+    }
+
+    pub(crate) fn word(mut self, wrong: impl Into<String>, expected: Vec<String>) -> Self {
         self.wrong = Some(wrong.into());
         self.expected = expected;
         self
@@ -56,7 +64,7 @@ pub struct DefinitionError {
 impl fmt::Display for DefinitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the definition cannot be used")?;
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem} [{}]", problem.code))
     }
 }
 

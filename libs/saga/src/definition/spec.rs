@@ -13,6 +13,7 @@ use crate::time::Span;
 
 /// A whole definition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DefinitionSpec {
     /// The definition's name.
@@ -21,6 +22,7 @@ pub struct DefinitionSpec {
     pub version: u32,
     /// Events that start it.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<TriggerSpec>"))]
     pub starts_on: Vec<TriggerSpec>,
     /// Time from the start after which the saga is rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +39,7 @@ pub struct DefinitionSpec {
 
 /// An event that starts a saga.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TriggerSpec {
     /// The topic the event is read from.
@@ -55,6 +58,7 @@ pub struct TriggerSpec {
 
 /// One step, or one group of steps. Which kind it is follows from the fields that are set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StepSpec {
     /// The step's name, unique in the definition; a group needs none.
@@ -77,15 +81,19 @@ pub struct StepSpec {
     pub key: Option<String>,
     /// Command: events that say it was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub done_on: Vec<EventSpec>,
     /// Command: events that say it was not and will not be done.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub refused_on: Vec<EventSpec>,
     /// Command: events that ask for another try.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub retry_on: Vec<EventSpec>,
     /// Command: events that later take the finished step back by themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub undone_on: Vec<EventSpec>,
     /// Command: what a rollback does about it. Mandatory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,6 +149,7 @@ pub struct BranchSpec(pub Vec<StepSpec>);
 
 /// One branch of a choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChoiceSpec {
     /// It is taken if this holds and no branch before it was.
@@ -163,6 +172,7 @@ pub enum OtherwiseSpec {
 
 /// A saga that a step starts, and waits for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubSagaSpec {
     /// Its definition's name; the newest version is started.
@@ -177,6 +187,7 @@ pub struct SubSagaSpec {
 
 /// A list, and what is done for each of its items.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ForEachSpec {
     /// An expression that gives the list.
@@ -195,6 +206,7 @@ pub struct ForEachSpec {
 
 /// How the branches of a parallel group, or the items of a list, are compensated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GroupRollback {
     /// In reverse order of completion, one after the other.
@@ -231,6 +243,7 @@ pub enum RollbackSpec {
 
 /// The command that takes a step back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CompensationSpec {
     /// The command's type.
@@ -246,12 +259,15 @@ pub struct CompensationSpec {
     pub answers_on: Option<String>,
     /// Events that say it was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub done_on: Vec<EventSpec>,
     /// Events that say it will not be done: the saga is stuck.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub refused_on: Vec<EventSpec>,
     /// Events that ask for another try.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub retry_on: Vec<EventSpec>,
     /// Time allowed per attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,6 +282,7 @@ pub struct CompensationSpec {
 
 /// How long to wait before asking again: exponential, with full jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BackoffSpec {
     /// Upper bound of the first wait.
@@ -276,6 +293,7 @@ pub struct BackoffSpec {
 
 /// What a wait step waits for: a signal, or an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WaitSpec {
     /// A signal of this name.
@@ -303,6 +321,7 @@ pub struct WaitSpec {
 
 /// What happens when nothing came in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnTimeout {
     /// Undo what came before.
@@ -313,6 +332,7 @@ pub enum OnTimeout {
 
 /// An event that a step publishes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EmitSpec {
     /// The event's type.

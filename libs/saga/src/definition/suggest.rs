@@ -4,7 +4,15 @@
 
 /// The candidate nearest to `word`, if near enough to be a slip.
 pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let limit = (word.chars().count() / 3).max(1);
+    within((word.chars().count() / 3).max(1), word, candidates)
+}
+
+/// The candidate that is but one slip away from `word`: a letter too many, too few, another, or two swapped.
+pub(crate) fn one_slip_away<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    within(1, word, candidates)
+}
+
+fn within<'c>(limit: usize, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     candidates
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))

@@ -23,10 +23,30 @@ pub(crate) struct Path {
     pub(crate) only_presence: bool,
 }
 
+impl Path {
+    /// The step whose result this reads, if it reads one.
+    pub(crate) fn step(&self) -> Option<&str> {
+        match self.segments.as_slice() {
+            [root, step, ..] if root == "steps" => Some(step),
+            _ => None,
+        }
+    }
+}
+
 impl References {
     /// Whether anything under this root is read.
     pub(crate) fn reads(&self, root: &str) -> bool {
         self.paths.iter().any(|path| path.segments.first().is_some_and(|first| first == root))
+    }
+
+    /// Whether it is asked somewhere if this step's result, or a part of it, is there.
+    pub(crate) fn asks_for_step(&self, step: &str) -> bool {
+        self.paths.iter().any(|path| path.only_presence && path.step() == Some(step))
+    }
+
+    /// Whether it is asked anywhere if something is there.
+    pub(crate) fn ask_for_any(&self) -> bool {
+        self.paths.iter().any(|path| path.only_presence)
     }
 
     /// What `expression` reads.
@@ -38,7 +58,7 @@ impl References {
 }
 
 /// The path, if the expression is nothing but one.
-pub(super) fn plain_path(expression: &IdedExpr) -> Option<Vec<String>> {
+pub(crate) fn plain_path(expression: &IdedExpr) -> Option<Vec<String>> {
     match &expression.expr {
         Expr::Ident(name) => Some(vec![name.clone()]),
         Expr::Select(select) if !select.test => {

@@ -11,11 +11,11 @@ mod template;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use cel::{Context, Env, Program};
+use cel::{Context, Env, IdedExpr, Program};
 use serde_json::Value;
 
 pub(crate) use facts::{Facts, ItemFacts, SagaFacts};
-pub(crate) use inspect::References;
+pub(crate) use inspect::{References, plain_path};
 pub(crate) use scope::Scope;
 pub(crate) use template::Template;
 
@@ -35,6 +35,15 @@ enum Code {
     Path(Vec<String>),
     /// Anything else.
     Program(Program),
+}
+
+/// How an expression is written.
+#[derive(Clone, Copy)]
+pub(crate) enum Syntax<'e> {
+    /// A plain path, root first.
+    Path(&'e [String]),
+    /// Anything else.
+    Tree(&'e IdedExpr),
 }
 
 /// Why an expression could not be evaluated for this saga.
@@ -61,6 +70,19 @@ impl Expression {
             None => Code::Program(program),
         };
         Ok(Self { source: source.to_owned(), code, references })
+    }
+
+    /// The text it was compiled from.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Its syntax, for the checks.
+    pub(crate) fn syntax(&self) -> Syntax<'_> {
+        match &self.code {
+            Code::Path(path) => Syntax::Path(path),
+            Code::Program(program) => Syntax::Tree(program.expression()),
+        }
     }
 
     /// What the expression reads.

@@ -138,7 +138,7 @@ fn a_fault_inside_a_branch_is_found_at_its_place() {
     let text = document("    for_each:\n      in: saga.dta.cups\n      do: { name: fill, delay: 1s }\n");
     assert_eq!(
         faults(&text),
-        ["tea.yaml:12:11: steps[1].for_each.in: unknown field of `saga` `dta`; did you mean `data`?"]
+        ["tea.yaml:12:11: steps[1].for_each.in: unknown field of `saga` `dta`; did you mean `data`? [BS0104]"]
     );
 }
 

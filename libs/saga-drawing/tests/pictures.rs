@@ -1,5 +1,7 @@
 //! Pictures of the definitions that ship.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by falling")]
+
 use std::path::{Path, PathBuf};
 
 use backstitch_saga::definition::sketch::Sketch;

@@ -1,5 +1,7 @@
 //! The definitions that ship, checked against the schemas that ship; and what a slip in them is answered with.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by falling")]
+
 use std::path::{Path, PathBuf};
 
 use backstitch_contracts::Catalog;

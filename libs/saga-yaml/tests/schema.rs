@@ -1,5 +1,7 @@
 //! The JSON Schema that editors use: it is what the code says, takes every document that loads, and no slip.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by falling")]
+
 use std::path::{Path, PathBuf};
 
 use backstitch_saga::definition::json_schema;

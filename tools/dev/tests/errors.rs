@@ -2,6 +2,8 @@
 //!
 //! Over the sources, because codes are given by several programs, and a new one must not be able to hide.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by falling")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -119,7 +119,7 @@ async fn the_lag_gauge_is_how_far_the_reported_position_is_behind() {
     let inbox = kafka.join_with(&settings, &topic, &topic, &[]).await.expect("joined");
     soon("the lane", inbox.ownership()).await.expect("the lane");
     let _feed = inbox.read(LaneId(0), &[]).await.expect("feed");
-    let gauge = format!("kafka_consumer_lag_records{{topic={topic},partition=0}}");
+    let gauge = format!("kafka_consumer_lag_records{{group={topic},topic={topic},partition=0}}");
     for (position, lag) in [(7, 2.0), (9, 0.0)] {
         inbox.report(vec![(TopicPartition::new(topic.as_str(), 0), position)]);
         let shown = gauges.wait_for(|seen| seen.get(&gauge) == Some(&lag));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::{PgPool, Row as _};
 
 use crate::drive::{Host, begin_building, hosted};
-use crate::layout::{InstallError, drop_tables, lock};
+use crate::layout::{InstallError, drop_version, lock};
 use crate::projection::Projection;
 use crate::status::{VersionStatus, list};
 use crate::swap::swap;
@@ -114,12 +114,7 @@ impl Admin {
         .await?;
         let Some(row) = row else { return Err(SwapError::NothingBuilt { name: host.name().text() }.into()) };
         let version = row.try_get("version")?;
-        drop_tables(host.name(), version, host.tables(), &mut transaction).await?;
-        sqlx::query("DELETE FROM projection.checkpoints WHERE name = $1 AND version = $2")
-            .bind(host.name().text())
-            .bind(version)
-            .execute(&mut *transaction)
-            .await?;
+        drop_version(host.name(), version, host.tables(), &mut transaction).await?;
         transaction.commit().await?;
         tracing::info!(projection = host.name().text(), version, "a rebuild was called off");
         Ok(version)

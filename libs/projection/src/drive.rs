@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Version;
-use crate::layout::{InstallError, Name, drop_tables, lock, make_tables};
+use crate::layout::{InstallError, Name, drop_version, lock, make_tables};
 use crate::projection::{Projection, Tables};
 use crate::runner::{Ports, run};
 use crate::swap::{SwapError, swap};
@@ -212,12 +212,7 @@ async fn drop_retired(host: &dyn Host, pool: &PgPool) -> Result<(), sqlx::Error>
     for version in retired {
         let mut transaction = pool.begin_with("BEGIN; SET LOCAL lock_timeout = '500ms'").await?;
         lock(host.name(), &mut transaction).await?;
-        drop_tables(host.name(), version, host.tables(), &mut transaction).await?;
-        sqlx::query("DELETE FROM projection.checkpoints WHERE name = $1 AND version = $2")
-            .bind(host.name().text())
-            .bind(version)
-            .execute(&mut *transaction)
-            .await?;
+        drop_version(host.name(), version, host.tables(), &mut transaction).await?;
         sqlx::query("UPDATE projection.versions SET dropped_at = clock_timestamp() WHERE name = $1 AND version = $2")
             .bind(host.name().text())
             .bind(version)

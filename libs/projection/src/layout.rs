@@ -121,8 +121,8 @@ pub(crate) async fn show(name: Name, version: i32, tables: Tables, db: &mut PgCo
     Ok(())
 }
 
-/// Removes a version's schema. Fails while a view still shows it.
-pub(crate) async fn drop_tables(
+/// Removes a version's schema, and how far it has read. Fails while a view still shows it.
+pub(crate) async fn drop_version(
     name: Name,
     version: i32,
     tables: Tables,
@@ -135,6 +135,11 @@ pub(crate) async fn drop_tables(
         db.execute(AssertSqlSafe(format!("DROP TABLE IF EXISTS \"{schema}\".\"{table}\""))).await?;
     }
     db.execute(AssertSqlSafe(format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE"))).await?;
+    sqlx::query("DELETE FROM projection.checkpoints WHERE name = $1 AND version = $2")
+        .bind(name.text())
+        .bind(version)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use backstitch_messaging::{Delivery, TopicPartition};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Moved, Step, Steps, Version, advance};
@@ -108,10 +108,7 @@ impl<P: Projection> Applier<P> {
             return Ok(Attempt::Committed);
         }
         let began = Instant::now();
-        let schema = self.version.name.schema(self.version.number);
-        let begin = format!("BEGIN; SET LOCAL search_path TO \"{schema}\"");
-        // Safe: the name was checked, the rest is a number.
-        let mut transaction = self.pool.begin_with(AssertSqlSafe(begin)).await?;
+        let mut transaction = self.pool.begin().await?;
         match advance(self.version, &steps, &mut transaction).await? {
             Moved::Yes => {}
             Moved::Fenced => return Err(ApplyError::Fenced),

@@ -22,6 +22,10 @@ use crate::supervisor::Health;
 /// How often it is looked how far there is to go.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Between two transactions of a lane: what comes meanwhile goes along with the next. The first event after a quiet time
+/// is taken in at once. A transaction for each event cost more than the orders themselves: `docs/performance.md`.
+const PACE: Duration = Duration::from_millis(100);
+
 /// What the lanes of a version share.
 pub(crate) struct Shared<P> {
     pub(crate) projection: Arc<P>,
@@ -99,6 +103,7 @@ struct Reading<P: Projection> {
     applier: Applier<P>,
     began: Instant,
     looked_at: Instant,
+    applied_at: Instant,
 }
 
 impl<P: Projection> Reading<P> {
@@ -117,9 +122,10 @@ impl<P: Projection> Reading<P> {
             event_at: None,
         };
         let now = Instant::now();
-        // So that the first look comes at once.
+        // So that the first look and the first event come at once.
         let looked_at = now.checked_sub(LOOK_EVERY).unwrap_or(now);
-        Ok(Self { shared, lane, feed, applier, began: now, looked_at })
+        let applied_at = now.checked_sub(PACE).unwrap_or(now);
+        Ok(Self { shared, lane, feed, applier, began: now, looked_at, applied_at })
     }
 
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), ApplyError> {
@@ -130,10 +136,19 @@ impl<P: Projection> Reading<P> {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(until_look) => self.look().await?,
                 items = self.feed.recv() => {
+                    self.keep_pace(stop).await;
                     let letters = self.gather(items.ok_or(ApplyError::FeedEnded)?).await?;
                     self.applier.apply(letters, stop).await?;
+                    self.applied_at = Instant::now();
                 }
             }
+        }
+    }
+
+    async fn keep_pace(&self, stop: &CancellationToken) {
+        let pause = (self.applied_at + PACE).saturating_duration_since(Instant::now());
+        if !pause.is_zero() {
+            let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
     }
 

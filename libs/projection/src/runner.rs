@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backstitch_messaging::{Inbox, LaneId, LearningDecoder, Ownership};
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,9 @@ use crate::lane::{Shared, own};
 use crate::projection::Projection;
 use crate::source::Sources;
 use crate::supervisor::{Health, Settings};
+
+/// Most lanes of a version that write at the same time in one process.
+const CONNECTIONS_MAX: u32 = 4;
 
 /// Between two tries to join a group.
 const JOIN_AGAIN: Duration = Duration::from_secs(1);
@@ -30,15 +34,16 @@ pub(crate) struct Ports {
 
 /// Runs the version until told to stop.
 pub(crate) async fn run<P: Projection>(projection: Arc<P>, version: Version, ports: Ports, stop: CancellationToken) {
+    let pool = pool_of(version, &ports.pool);
     while !stop.is_cancelled() {
         let inbox = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             inbox = join(projection.as_ref(), version, &ports) => inbox,
         };
         let shared = Arc::new(Shared {
             projection: projection.clone(),
             version,
-            pool: ports.pool.clone(),
+            pool: pool.clone(),
             inbox: inbox.clone(),
             decoder: LearningDecoder::new(ports.sources.decoder.clone(), ports.sources.schemas.clone()),
             batch_max: ports.settings.batch_max,
@@ -47,6 +52,15 @@ pub(crate) async fn run<P: Projection>(projection: Arc<P>, version: Version, por
         share_out(&shared, &stop).await;
         inbox.close().await;
     }
+    pool.close().await;
+}
+
+/// Connections that find the version's tables by their bare names. Its own: on shared ones every statement was planned
+/// anew whenever another version's path had been set in between.
+fn pool_of(version: Version, common: &PgPool) -> PgPool {
+    let schema = version.name.schema(version.number);
+    let options = PgConnectOptions::clone(&common.connect_options()).options([("search_path", schema)]);
+    common.options().clone().max_connections(CONNECTIONS_MAX).min_connections(0).connect_lazy_with(options)
 }
 
 async fn join<P: Projection>(projection: &P, version: Version, ports: &Ports) -> Arc<dyn Inbox> {

@@ -38,7 +38,7 @@ impl Wires {
     /// logs, not in the process's readiness: the write side does not need them.
     pub fn projections<C: Shared>(&self, context: &Context<C>, group: &str, admin: &Admin) {
         let sources = Sources {
-            inboxes: Arc::new(KafkaInboxes { settings: context.config.kafka().clone() }),
+            inboxes: Arc::new(KafkaInboxes { settings: patient(context.config.kafka()) }),
             decoder: self.decoder.clone(),
             schemas: self.registry.clone(),
         };
@@ -49,4 +49,12 @@ impl Wires {
             Ok(())
         });
     }
+}
+
+/// Read models are taken in in batches, so the broker may wait until there is something worth a fetch, for as long as a
+/// fetch may be held at most. What the operator has set wins.
+fn patient(settings: &KafkaSettings) -> KafkaSettings {
+    let mut settings = settings.clone();
+    settings.extra.0.entry("reader.fetch.min.bytes".to_owned()).or_insert_with(|| "65536".to_owned());
+    settings
 }

@@ -49,6 +49,21 @@ pub(crate) fn memory(processes: &BTreeMap<String, u32>) -> BTreeMap<String, f64>
     processes.iter().filter_map(|(name, pid)| Some((name.clone(), (pages(pid)? * 4.0 / 1024.0).round()))).collect()
 }
 
+/// Bytes that each has had written to disk so far, children included.
+pub(crate) fn written(processes: &BTreeMap<String, u32>) -> BTreeMap<String, f64> {
+    let parents = parents();
+    let of_family = |pid: u32| {
+        let family = parents.keys().filter(|child| descends(**child, pid, &parents));
+        family.filter_map(|child| written_by(*child)).sum()
+    };
+    processes.iter().map(|(name, pid)| (name.clone(), of_family(*pid))).collect()
+}
+
+fn written_by(pid: u32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("write_bytes: "))?.parse().ok()
+}
+
 fn parents() -> BTreeMap<u32, u32> {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     pids.filter_map(|entry| {

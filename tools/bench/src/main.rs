@@ -3,12 +3,15 @@
 
 mod load;
 mod machine;
+mod postgres;
+mod report;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser;
 use serde_json::{Value, json};
 
@@ -41,6 +44,12 @@ struct Options {
     /// Services whose batch sizes are read from `/metrics`, as NAME=URL
     #[arg(long, value_delimiter = ',')]
     metrics: Vec<String>,
+    /// The database server, as one who may see its counters
+    #[arg(long, env = "POSTGRES_ADMIN_URL", hide_env_values = true)]
+    postgres: String,
+    /// Where the figures are kept as JSON; a page with plots is written beside it
+    #[arg(long, default_value = "target/bench-saga.json")]
+    out: PathBuf,
     /// Print JSON only
     #[arg(long)]
     json: bool,
@@ -57,8 +66,17 @@ async fn main() -> Result<()> {
     for rate in &options.rates {
         windows.push(open(&load, *rate, &options).await?);
     }
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let machine = format!("{cores} cores, everything on them");
+    let at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let result = json!({ "machine": machine, "at": at, "seconds": options.seconds, "windows": windows });
+    fs::write(&options.out, serde_json::to_vec_pretty(&result)?).context("the figures could not be kept")?;
+    let page = options.out.with_extension("html");
+    fs::write(&page, report::page(&result)).context("the page could not be written")?;
     if options.json {
-        println!("{}", json!({ "windows": windows }));
+        println!("{result}");
+    } else {
+        println!("kept in {} and {}", options.out.display(), page.display());
     }
     Ok(())
 }
@@ -115,21 +133,20 @@ async fn drain(load: &Load) {
 async fn measure(load: &Load, name: String, options: &Options) -> Result<Value> {
     tokio::time::sleep(Duration::from_secs(options.warm_up_seconds)).await;
     let processes = machine::processes(&options.stack)?;
-    let batches_before = batches(options).await;
+    let before = Sample::take(&processes, options).await?;
     load.take_ended();
-    let (began, cpu_before) = (Instant::now(), machine::cpu(&processes));
+    let began = Instant::now();
     tokio::time::sleep(Duration::from_secs(options.seconds)).await;
-    let (ended, cpu_after) = (load.take_ended(), machine::cpu(&processes));
+    let ended = load.take_ended();
     let seconds = began.elapsed().as_secs_f64();
-    let batches_after = batches(options).await;
+    let after = Sample::take(&processes, options).await?;
     let ended: Vec<Ended> = ended.into_iter().filter(|saga| saga.at >= began).collect();
     let count = |end| ended.iter().filter(|saga| saga.end == end).count();
     let sagas = ended.len().max(1) as f64;
-    let cpu: BTreeMap<_, _> = cpu_after
-        .iter()
-        .map(|(name, after)| (name.clone(), round(1_000.0 * (after - cpu_before.get(name).unwrap_or(&0.0)) / sagas)))
-        .collect();
-    let others_seconds = cpu_after["others"] - cpu_before["others"];
+    let mut cpu = per(&before.cpu, &after.cpu, sagas / 1_000.0);
+    let others = cpu.remove("others").unwrap_or(0.0) * sagas / 1_000.0 / seconds;
+    let statements = after.postgres.since(before.postgres);
+    let handled: f64 = messages(&after.batches) - messages(&before.batches);
     let window = json!({
         "window": name,
         "sagas_per_second": round(ended.len() as f64 / seconds),
@@ -137,17 +154,58 @@ async fn measure(load: &Load, name: String, options: &Options) -> Result<Value> 
         "rolled_back_per_second": round(count(End::RolledBack) as f64 / seconds),
         "stuck": count(End::Stuck),
         "start_to_end_ms": percentiles(&ended),
+        "cpu_ms_per_saga_all": round(cpu.iter().filter(|(name, _)| *name != "load").map(|(_, ms)| ms).sum()),
         "cpu_ms_per_saga": cpu,
-        "cpu_ms_per_saga_all": round(cpu.iter().filter(|(name, _)| *name != "others" && *name != "load").map(|(_, ms)| ms).sum()),
-        "others_cpu_seconds": round(others_seconds),
+        "others_cores": round(others),
         "memory_mib": machine::memory(&processes),
-        "messages_per_batch": mean_batches(&batches_before, &batches_after),
+        "messages_per_batch": mean_batches(&before.batches, &after.batches),
+        "per_saga": {
+            "messages handled": round(handled / sagas),
+            "transactions": round(statements.transactions / sagas),
+            "rows written": round(statements.rows_written / sagas),
+            "log flushes": round(statements.flushes / sagas),
+            "log bytes": (statements.log_bytes / sagas).round(),
+        },
+        "disk_bytes_per_saga": per(&before.written, &after.written, sagas),
     });
     if !options.json {
         println!("{window:#}");
     }
     Ok(window)
 }
+
+/// What is counted before and after a window.
+struct Sample {
+    cpu: machine::Cpu,
+    written: BTreeMap<String, f64>,
+    batches: Batches,
+    postgres: postgres::Counters,
+}
+
+impl Sample {
+    async fn take(processes: &BTreeMap<String, u32>, options: &Options) -> Result<Self> {
+        Ok(Self {
+            batches: batches(options).await,
+            postgres: postgres::counters(&options.postgres).await?,
+            written: machine::written(processes),
+            cpu: machine::cpu(processes),
+        })
+    }
+}
+
+/// What each spent meanwhile, for each of so many.
+fn per(before: &BTreeMap<String, f64>, after: &BTreeMap<String, f64>, sagas: f64) -> BTreeMap<String, f64> {
+    let spent =
+        |(name, after): (&String, &f64)| (name.clone(), round((after - before.get(name).unwrap_or(&0.0)) / sagas));
+    after.iter().map(spent).collect()
+}
+
+fn messages(batches: &Batches) -> f64 {
+    batches.values().map(|(sum, _)| sum).sum()
+}
+
+/// Messages and batches so far, by service.
+type Batches = BTreeMap<String, (f64, f64)>;
 
 fn percentiles(ended: &[Ended]) -> Value {
     let mut took: Vec<f64> = ended.iter().map(|saga| saga.took.as_secs_f64() * 1_000.0).collect();
@@ -160,7 +218,7 @@ fn percentiles(ended: &[Ended]) -> Value {
 }
 
 /// Sum and count of the batch size histogram of each service.
-async fn batches(options: &Options) -> BTreeMap<String, (f64, f64)> {
+async fn batches(options: &Options) -> Batches {
     let mut found = BTreeMap::new();
     for named in &options.metrics {
         let Some((name, url)) = named.split_once('=') else { continue };
@@ -178,7 +236,7 @@ async fn batches(options: &Options) -> BTreeMap<String, (f64, f64)> {
     found
 }
 
-fn mean_batches(before: &BTreeMap<String, (f64, f64)>, after: &BTreeMap<String, (f64, f64)>) -> BTreeMap<String, f64> {
+fn mean_batches(before: &Batches, after: &Batches) -> BTreeMap<String, f64> {
     let mean = |(name, (sum, count)): (&String, &(f64, f64))| {
         let (sum_before, count_before) = before.get(name).copied().unwrap_or_default();
         (name.clone(), round((sum - sum_before) / (count - count_before).max(1.0)))

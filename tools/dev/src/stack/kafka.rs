@@ -31,12 +31,16 @@ pub(super) fn launch(stack: &Stack, node: u16, task: &Task) -> Result<Launch> {
     let run = |main: &str| {
         let mut class_path = OsString::from(&jars);
         class_path.push("/*");
-        // Without the second compiler it starts in half the time and serves more slowly: wrong for measuring.
-        let haste = (stack.profile() == Profile::Dev).then_some("-XX:TieredStopAtLevel=1");
+        let sized = match stack.profile() {
+            // Without the second compiler it starts in half the time and serves more slowly: wrong for measuring. A small
+            // heap: Kafka's memory is the machine's page cache.
+            Profile::Dev => ["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+            // As its own start script has it.
+            Profile::Release => ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"],
+        };
         Launch::new(&java, &home)
-            // A small heap: Kafka's memory is the machine's page cache.
-            .args(["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"])
-            .args(haste)
+            .args(sized)
+            .arg("-XX:+ExitOnOutOfMemoryError")
             .arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()))
             .arg("-cp")
             .arg(class_path)

@@ -14,9 +14,9 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::{User, geteuid};
 use sha2::{Digest, Sha256};
 
-use super::Stack;
 use super::memory::write_private;
 use super::process::Launch;
+use super::{Profile, Stack};
 use crate::artifacts::{self, hex, unpack};
 use crate::progress::Task;
 
@@ -41,18 +41,19 @@ pub(super) fn launch(stack: &Stack, task: &Task) -> Result<Launch> {
         cluster.create(stack, task)?;
     }
     let port = stack.port("postgres")?;
-    // Durable as in production: fsync and synchronous_commit keep their defaults.
-    Ok(cluster.program("postgres").arg("-D").arg(cluster.data()).args([
-        "-c",
-        "listen_addresses=127.0.0.1",
-        "-c",
-        &format!("port={port}"),
-        "-c",
-        "unix_socket_directories=",
-        "-c",
-        "max_connections=200",
-    ]))
+    let listening =
+        ["listen_addresses=127.0.0.1".to_owned(), format!("port={port}"), "unix_socket_directories=".to_owned()];
+    let sized = match stack.profile() {
+        Profile::Dev => &[][..],
+        Profile::Release => &SIZED,
+    };
+    let settings = listening.iter().map(String::as_str).chain(["max_connections=200"]).chain(sized.iter().copied());
+    Ok(cluster.program("postgres").arg("-D").arg(cluster.data()).args(settings.flat_map(|setting| ["-c", setting])))
 }
+
+/// What anybody sets on a database that has a gigabyte of memory to itself; the defaults are for 128 MB. Everything that
+/// makes a commit durable (`fsync`, `synchronous_commit`, `full_page_writes`) keeps its default.
+const SIZED: [&str; 3] = ["shared_buffers=1GB", "max_wal_size=8GB", "checkpoint_timeout=15min"];
 
 /// Removes what lies outside the stack's own folder.
 ///

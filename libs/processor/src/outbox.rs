@@ -5,14 +5,32 @@ use std::collections::VecDeque;
 use backstitch_messaging::{PublishError, Published, Publisher, Record};
 use tokio::time::Instant;
 
-/// Packs the records of one commit into one row.
+/// Before packed records that are compressed. A row of an older release begins with how many records it holds, and none
+/// holds none.
+const COMPRESSED: u8 = 0;
+
+/// Packs the records of one commit into one row. Headers and envelopes repeat themselves: a fifth is left, and so are the
+/// pieces that Postgres must cut the row into, write, and delete again.
 pub(crate) fn pack(records: &[Record]) -> Result<Vec<u8>, postcard::Error> {
-    postcard::to_stdvec(records)
+    let packed = lz4_flex::compress_prepend_size(&postcard::to_stdvec(records)?);
+    Ok([&[COMPRESSED], packed.as_slice()].concat())
 }
 
-/// The inverse of [`pack`].
-pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<Record>, postcard::Error> {
-    postcard::from_bytes(bytes)
+/// Why a row's records cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnpackError {
+    #[error("they do not decompress")]
+    Compression(#[from] lz4_flex::block::DecompressError),
+    #[error("they are no records")]
+    Records(#[from] postcard::Error),
+}
+
+/// The inverse of [`pack`]; also of rows that an older release left.
+pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<Record>, UnpackError> {
+    match bytes.split_first() {
+        Some((&COMPRESSED, packed)) => Ok(postcard::from_bytes(&lz4_flex::decompress_size_prepended(packed)?)?),
+        _ => Ok(postcard::from_bytes(bytes)?),
+    }
 }
 
 struct Flight {
@@ -109,5 +127,7 @@ mod tests {
             Record { topic: "t".into(), partition: Some(3), key: None, value: None, headers: vec![] },
         ];
         assert_eq!(unpack(&pack(&records).unwrap()).unwrap(), records);
+        let by_an_older_release = postcard::to_stdvec(&records).unwrap();
+        assert_eq!(unpack(&by_an_older_release).unwrap(), records);
     }
 }

@@ -33,6 +33,10 @@ mod service;
 mod tasks;
 mod telemetry;
 
+/// Services make and drop many small texts and trees; ratios in `docs/performance.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub use service::{Context, Service, exit};
 pub use tasks::{ShutdownToken, Tasks};
 pub use telemetry::current_trace_headers;

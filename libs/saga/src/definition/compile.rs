@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use super::canonical::{canonical_json, sha256_hex};
 use super::plan::{self, Action, Kept, Node, Step};
@@ -38,7 +39,19 @@ pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionErro
     })?;
     let canonical = canonical_json(&value);
     let hash = sha256_hex(&canonical);
-    Ok(Definition { spec, canonical, hash, triggers, search, steps, by_name, flow, result, sub_sagas })
+    Ok(Definition {
+        spec,
+        canonical,
+        hash,
+        triggers,
+        search,
+        steps,
+        by_name,
+        flow,
+        result,
+        sub_sagas,
+        readers: OnceLock::new(),
+    })
 }
 
 /// Where in the flow something stands.

@@ -16,6 +16,7 @@ mod json_schema;
 pub(crate) mod order;
 pub(crate) mod plan;
 mod problem;
+mod readers;
 mod routing;
 mod shorthand;
 pub mod sketch;
@@ -26,6 +27,7 @@ mod together;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 pub use builder::{Compensation, DefinitionBuilder, ExpectedEvent, Trigger, compensate, event};
@@ -72,6 +74,8 @@ pub struct Definition {
     flow: Vec<Node>,
     result: Option<Template>,
     sub_sagas: Vec<together::SubSagaUse>,
+    /// Laid out when first asked for.
+    readers: OnceLock<readers::Readers>,
 }
 
 impl Definition {

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::plan::{Ask, EventMatch, WaitSource};
+use super::readers::Readers;
 use super::{Definition, StartedBy};
-use crate::expression::{EvaluationError, Expression, Facts};
+use crate::expression::{EvaluationError, Facts};
 use crate::ids::{Direction, StepName};
 use crate::state::Saga;
 use crate::sub_saga;
@@ -144,21 +145,20 @@ impl Definition {
     /// Keys of the sagas that an event may be about, as the definition's key expressions read it. The message's own
     /// key is a candidate besides these.
     pub fn reply_keys(&self, topic: &str, event_type: &str, event: &Value) -> BTreeSet<String> {
+        let Some(keys) = self.readers().keys(topic, event_type) else { return BTreeSet::new() };
         let facts = Facts { event: Some(event), ..Facts::default() };
-        let keys = self.readers().filter(|reader| reader.topic == topic && reader.events.contains(&event_type));
-        keys.filter_map(|reader| reader.key?.key(&facts).ok()).collect()
+        keys.iter().filter_map(|key| key.key(&facts).ok()).collect()
     }
 
     /// Whether any step cares for such an event at all.
     pub fn reads(&self, topic: &str, event_type: &str) -> bool {
         self.start_events().any(|start| start == (topic, event_type))
-            || self.readers().any(|reader| reader.topic == topic && reader.events.contains(&event_type))
+            || self.readers().keys(topic, event_type).is_some()
     }
 
     /// Topics whose events this definition reads.
     pub fn event_topics(&self) -> BTreeSet<&str> {
-        let replies = self.readers().map(|reader| reader.topic);
-        let topics = replies.chain(self.triggers.iter().map(|trigger| trigger.topic.as_str()));
+        let topics = self.readers().topics().chain(self.triggers.iter().map(|trigger| trigger.topic.as_str()));
         // What sub-sagas answer comes with the commands to sagas, which are read anyway.
         topics.filter(|topic| *topic != sub_saga::TOPIC).collect()
     }
@@ -182,37 +182,14 @@ impl Definition {
         topics
     }
 
-    fn asks(&self) -> impl Iterator<Item = &Ask> {
+    pub(super) fn asks(&self) -> impl Iterator<Item = &Ask> {
         let starts = self.triggers.iter().filter_map(|trigger| trigger.compensation.as_ref());
         let commands = self.steps.iter().filter_map(|step| step.action.command());
         let steps = commands.flat_map(|command| [Some(&command.ask), command.rollback.ask()]);
         starts.chain(steps.flatten())
     }
 
-    fn readers(&self) -> impl Iterator<Item = Reader<'_>> {
-        let answers = self.asks().map(|ask| {
-            let events = ask.done.iter().chain(&ask.refused).chain(&ask.retry);
-            let events = events.map(|event| event.event.as_str()).collect();
-            Reader { topic: &ask.answers_on, events, key: ask.key.as_deref() }
-        });
-        let commands = self.steps.iter().filter_map(|step| step.action.command());
-        let undone = commands.map(|command| {
-            let events = command.undone.iter().map(|undone| undone.event.event.as_str()).collect();
-            Reader { topic: &command.ask.answers_on, events, key: command.ask.key.as_deref() }
-        });
-        let waits = self.steps.iter().filter_map(|step| match &step.action.wait()?.source {
-            WaitSource::Event { topic, event, key } => {
-                Some(Reader { topic, events: vec![event.event.as_str()], key: key.as_deref() })
-            }
-            WaitSource::Signal(_) => None,
-        });
-        answers.chain(undone).chain(waits)
+    fn readers(&self) -> &Readers {
+        self.readers.get_or_init(|| Readers::of(self))
     }
-}
-
-/// Some part of a definition that reads events.
-struct Reader<'d> {
-    topic: &'d str,
-    events: Vec<&'d str>,
-    key: Option<&'d Expression>,
 }

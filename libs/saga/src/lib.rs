@@ -25,7 +25,7 @@ pub mod sub_saga;
 mod time;
 
 pub use cause::{By, Cause};
-pub use decide::decide;
+pub use decide::{Unsendable, decide, decide_without};
 pub use definition::{
     Definition, DefinitionBuilder, DefinitionError, DefinitionSpec, Problem, StartError, StartMatch, StartedBy,
     StepBuilder, Trigger, check_together, compensate, event as expected_event,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstitch_saga::{
     By, Command, Definition, Direction, Effect, Event, Input, Parent, ParentCancel, Reply, SagaId, Signal, Start,
-    StartedBy, State, StepName, Timestamp, decide, evolve, react,
+    StartedBy, State, StepName, Timestamp, Unsendable, decide_without, evolve, react,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -31,12 +31,20 @@ pub struct Story {
     pub(crate) journal: Vec<Event>,
     pub(crate) sent: Vec<Command>,
     pub(crate) heard: Vec<Reply>,
+    pub(crate) unsendable: Vec<Unsendable>,
     lines: Vec<String>,
 }
 
 /// A saga that was just started.
 pub fn started(specimen: &Specimen) -> Story {
     let mut story = Story::before_start(specimen);
+    story.start();
+    story
+}
+
+/// A saga that was just started, and whose step cannot be sent what it is to be asked.
+pub fn started_without(specimen: &Specimen, step: &str) -> Story {
+    let mut story = Story::before_start(specimen).cannot_send(step);
     story.start();
     story
 }
@@ -73,6 +81,7 @@ impl Story {
             journal: Vec::new(),
             sent: Vec::new(),
             heard: Vec::new(),
+            unsendable: Vec::new(),
             lines: Vec::new(),
         }
     }
@@ -99,7 +108,8 @@ impl Story {
 
     /// Gives the engine an input, as a shell would; true when it had an effect.
     pub(crate) fn feed(&mut self, input: &Input) -> bool {
-        let events = decide(self.specimen.definition(), &self.state, input, self.now);
+        let definition = self.specimen.definition();
+        let events = decide_without(definition, &self.state, input, self.now, &self.unsendable);
         for event in &events {
             self.state = evolve(std::mem::take(&mut self.state), event);
             let effects = react(self.specimen.definition(), event);
@@ -124,6 +134,39 @@ impl Story {
     #[must_use]
     pub fn started_again(mut self) -> Self {
         self.start();
+        self
+    }
+
+    /// From now on, what this step is asked fits no schema.
+    #[must_use]
+    pub fn cannot_send(self, step: &str) -> Self {
+        self.without(step, Direction::Forward)
+    }
+
+    /// From now on, the compensation of this step fits no schema.
+    #[must_use]
+    pub fn cannot_send_undoing(self, step: &str) -> Self {
+        self.without(step, Direction::Compensate)
+    }
+
+    /// What fits the schemas is sent again: a schema was registered, or the definition mended.
+    #[must_use]
+    pub fn can_send_again(mut self) -> Self {
+        self.unsendable.clear();
+        self
+    }
+
+    /// The same for the one at this place among all that could ever be sent.
+    pub(crate) fn without_one_of_all(self, place: usize) -> Self {
+        let steps = self.specimen.definition().step_names();
+        let steps: Vec<String> = steps.flat_map(|step| [step.to_string(), format!("{step}/0")]).collect();
+        let step = &steps[place / 2 % steps.len()];
+        self.without(step, if place.is_multiple_of(2) { Direction::Forward } else { Direction::Compensate })
+    }
+
+    fn without(mut self, step: &str, direction: Direction) -> Self {
+        let (step, reason) = (StepName::from(step), "it fits no schema".to_owned());
+        self.unsendable.push(Unsendable { step, direction, reason });
         self
     }
 

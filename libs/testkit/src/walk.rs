@@ -209,6 +209,8 @@ fn repeat(story: &mut Story) {
 pub struct Walk {
     /// How each move is chosen among those possible.
     pub choices: Vec<u16>,
+    /// What cannot be sent, from the start on: chosen among all steps, their first items and their compensations.
+    pub unsendable: Vec<u16>,
 }
 
 /// Walks at random, then lets everything go as it should, and checks that the saga ends and kept the laws.
@@ -217,6 +219,9 @@ pub struct Walk {
 /// When it does not, with the moves made.
 pub fn wander(specimen: &Specimen, walk: &Walk) {
     let mut story = Story::before_start(specimen);
+    for choice in &walk.unsendable {
+        story = story.without_one_of_all(usize::from(*choice));
+    }
     story.start();
     let mut made = Vec::new();
     for choice in &walk.choices {

@@ -153,11 +153,12 @@ proptest! {
         all in any::<bool>(),
         is_sub_saga in any::<bool>(),
         choices in vec(any::<u16>(), 0..30),
+        unsendable in vec(any::<u16>(), 0..3),
     ) {
         let data = serde_json::json!({ "key": "key-1", "all": all });
         let specimen = Specimen::of(write(&shapes, pivot_at)).starting_with(data);
         let specimen = if is_sub_saga { specimen.as_sub_saga() } else { specimen };
-        wander(&specimen, &Walk { choices });
+        wander(&specimen, &Walk { choices, unsendable });
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The engine on a lane: live sagas in memory, decisions staged and written with the batch. The only place where the
 //! pure core meets storage; it decides nothing itself.
 
+mod sayable;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +12,8 @@ use backstitch_contracts::{headers, saga};
 use backstitch_messaging::{LaneId, Record, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
 use backstitch_saga::{
-    Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, Timestamp, command_id,
+    Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, Timestamp, Unsendable,
+    command_id,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -66,6 +69,13 @@ pub struct SagaLane<E = Sound> {
     replaced: Vec<(Uuid, Option<Staged>)>,
 }
 
+impl Live {
+    /// Whoever mends a saga does not take it over: what it sends stays on behalf of the one it runs for.
+    fn about(&self, id: Uuid, now: DateTime<Utc>) -> About<'_> {
+        About { saga_id: id, correlation_id: self.correlation_id, user_id: self.user_id.as_deref(), now }
+    }
+}
+
 /// A saga as the batch will leave it, and its state as it will be stored.
 #[derive(Clone)]
 struct Staged {
@@ -73,7 +83,7 @@ struct Staged {
     state: String,
 }
 
-/// A saga whose next command cannot be sent is tried again after this long.
+/// A due saga whose journal cannot be written is tried again after this long.
 const UNSENDABLE_RETRY: TimeDelta = TimeDelta::seconds(30);
 
 impl SagaLane {
@@ -240,13 +250,19 @@ impl<E: Engine> SagaLane<E> {
         effects: &mut Effects,
     ) -> Result<bool, Rejection> {
         let at = Timestamp::from_micros(now.timestamp_micros());
-        let events = self.engine.decide(&live.definition, &live.state, input, at);
-        if events.is_empty() {
+        let decide = |unsendable: &[Unsendable]| match unsendable {
+            [] => self.engine.decide(&live.definition, &live.state, input, at),
+            known => self.engine.decide_without(&live.definition, &live.state, input, at, known),
+        };
+        let react = |event: &Event| self.engine.react(&live.definition, event);
+        let decided = sayable::decide(&self.outgoing, &live.about(id, now), decide, react);
+        let decided = decided.map_err(|error| unsendable(&error))?;
+        if decided.is_empty() {
             return Ok(false);
         }
-        let unsendable = |error: &OutgoingError| Rejection { reason: "unsendable", detail: chain(error) };
-        for event in &events {
-            self.note(id, &mut live, event, cause, now, effects).map_err(|error| unsendable(&error))?;
+        for (event, said) in decided {
+            said.into_iter().for_each(|record| effects.publish(record));
+            self.note(id, &mut live, &event, cause, now, effects).map_err(|error| unsendable(&error))?;
         }
         live.updated_at = now;
         let state = serde_json::to_string(&live.state)
@@ -276,12 +292,6 @@ impl<E: Engine> SagaLane<E> {
             live.user_id.clone_from(&started.user_id);
             live.search = live.state.saga().map(|saga| live.definition.search_attributes(saga)).unwrap_or_default();
         }
-        // Whoever mends a saga does not take it over: what it sends stays on behalf of the one it runs for.
-        let user_id = live.user_id.as_deref();
-        let about = About { saga_id: id, correlation_id: live.correlation_id, user_id, now };
-        for effect in self.engine.react(&live.definition, event) {
-            effects.publish(self.outgoing.effect(&effect, &about)?);
-        }
         let entry = Entry {
             definition: &live.definition,
             lane: self.lane,
@@ -290,7 +300,8 @@ impl<E: Engine> SagaLane<E> {
             caused_by: cause.id,
             input: cause.input.as_deref(),
         };
-        let about = About { user_id: cause.person.as_deref().or(user_id), ..about };
+        let about = live.about(id, now);
+        let about = About { user_id: cause.person.as_deref().or(about.user_id), ..about };
         effects.publish(self.outgoing.journal(&entry, &about)?);
         self.journal.push(JournalRow {
             saga_id: id,
@@ -466,6 +477,10 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
         D::update_sagas(&part(true), batch);
         D::insert_journal(&self.journal, batch);
     }
+}
+
+fn unsendable(error: &OutgoingError) -> Rejection {
+    Rejection { reason: "unsendable", detail: chain(error) }
 }
 
 /// When something of the saga is due next.

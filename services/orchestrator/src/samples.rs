@@ -49,6 +49,14 @@ steps:
     on_rollback: nothing
 ";
 
+const ETERNITY: &str = "
+saga: eternity
+version: 1
+starts_on: { topic: inventory.events, event: InventoryReserved, key: \"'eternity after ' + event.order_id\" }
+steps:
+  - { name: wait, delay: 200000000d }
+";
+
 /// A definition from its text.
 pub(crate) fn definition(text: &str) -> Definition {
     backstitch_saga_yaml::parse("sample.yaml", text).unwrap()
@@ -68,6 +76,11 @@ pub(crate) fn quick_charge() -> Definition {
 /// A saga that writes to a topic of which nobody has a schema.
 pub(crate) fn letter_writing() -> Definition {
     definition(LETTER)
+}
+
+/// A saga that waits until a time that no journal can hold.
+pub(crate) fn eternity() -> Definition {
+    definition(ETERNITY)
 }
 
 /// The id of the saga that the order starts.

@@ -6,6 +6,7 @@ mod replies;
 mod starts;
 mod sub_sagas;
 mod timers;
+mod unsendable;
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -160,6 +160,8 @@ pub fn react(definition: &Definition, event: &Event) -> Vec<Effect> {
         | Fact::SagaStuck { .. }
         | Fact::SagaUnstuck { .. }
         | Fact::CancelRefused { .. }
+        | Fact::DefinitionMoved { .. }
+        | Fact::MoveRefused { .. }
         | Fact::SagaDeadlinePassed {}
         | Fact::SagaCompleted {}
         | Fact::SagaRolledBack { .. }

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use backstitch_saga::{
-    By, Command, Definition, Direction, Effect, Event, Input, Parent, ParentCancel, Reply, SagaId, Signal, Start,
-    StartedBy, State, StepName, Timestamp, Unsendable, decide_without, evolve, react,
+    By, Command, Definition, Direction, Effect, Event, Input, Move, Parent, ParentCancel, Reply, SagaId, Signal, Start,
+    StartedBy, State, StepName, Timestamp, Unsendable, decide_move, decide_without, evolve, migrate::moved_to, react,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -110,7 +110,18 @@ impl Story {
     pub(crate) fn feed(&mut self, input: &Input) -> bool {
         let definition = self.specimen.definition();
         let events = decide_without(definition, &self.state, input, self.now, &self.unsendable);
-        for event in &events {
+        let had_effect = !events.is_empty();
+        self.take(&events);
+        if let Input::Reply(reply) = input
+            && had_effect
+        {
+            self.heard.push(reply.clone());
+        }
+        had_effect
+    }
+
+    fn take(&mut self, events: &[Event]) {
+        for event in events {
             self.state = evolve(std::mem::take(&mut self.state), event);
             let effects = react(self.specimen.definition(), event);
             self.lines.extend(transcript::lines(event, &effects));
@@ -120,14 +131,20 @@ impl Story {
             }));
         }
         self.journal.extend(events.iter().cloned());
-        checks::survives_its_formats(&events, &self.state);
-        let had_effect = !events.is_empty();
-        if let Input::Reply(reply) = input
-            && had_effect
-        {
-            self.heard.push(reply.clone());
+        checks::survives_its_formats(events, &self.state);
+    }
+
+    /// Somebody wants it to go on under another definition of its name.
+    #[must_use]
+    pub fn moved_to(mut self, other: &Specimen, who: &str) -> Self {
+        let (definition, by) = (other.definition(), By::who(who));
+        let wish = Move { hash: definition.hash(), to: Some(definition), by: &by };
+        let events = decide_move(self.specimen.definition(), &wish, &self.state, self.now, &self.unsendable);
+        if events.iter().any(|event| moved_to(event).is_some()) {
+            self.specimen = other.clone();
         }
-        had_effect
+        self.take(&events);
+        self
     }
 
     /// The same message again.

@@ -68,6 +68,13 @@ pub(crate) fn order_fulfilment() -> Definition {
     backstitch_saga_yaml::load_file(&file).unwrap()
 }
 
+/// A later version of the saga that ships, with one text replaced.
+pub(crate) fn later_order_fulfilment(what: &str, by: &str) -> Definition {
+    let text = order_fulfilment().to_canonical_json().replace(r#""version":1"#, r#""version":2"#);
+    assert!(text.contains(what), "{what} in {text}");
+    Definition::from_canonical_json(&text.replace(what, by)).unwrap()
+}
+
 /// A saga of one step that cannot be undone and is asked for once.
 pub(crate) fn quick_charge() -> Definition {
     definition(CHARGE)

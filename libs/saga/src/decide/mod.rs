@@ -10,12 +10,15 @@ mod draft;
 mod flow;
 mod forward;
 mod matching;
+mod moving;
 mod operator;
 mod reply;
 mod rollback;
 mod signal;
 mod standing;
 mod start;
+
+pub use moving::{Move, decide_move};
 
 use crate::definition::Definition;
 use crate::event::{Event, Fact};

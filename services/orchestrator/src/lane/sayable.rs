@@ -3,7 +3,7 @@
 
 use backstitch_messaging::Record;
 use backstitch_processor::chain;
-use backstitch_saga::{Effect, Event, Fact, Unsendable};
+use backstitch_saga::{Direction, Effect, Event, Fact, StepName, Unsendable};
 
 use crate::outgoing::{About, Outgoing, OutgoingError};
 
@@ -11,11 +11,10 @@ use crate::outgoing::{About, Outgoing, OutgoingError};
 pub(super) type Decided = Vec<(Event, Vec<Record>)>;
 
 /// Why an event's records are not to be had.
-enum Unsaid {
-    /// A step's own words: without them the saga is stuck.
-    ByStep(Unsendable, OutgoingError),
-    /// What the saga as a whole says.
-    Other(OutgoingError),
+struct Unsaid {
+    /// The step whose own words these are; without them the saga is stuck there. Absent for what the saga as a whole says.
+    by: Option<(StepName, Direction)>,
+    error: Box<OutgoingError>,
 }
 
 /// What follows, as the lane can say it. `decide` knows what cannot be sent; it is asked again until everything can.
@@ -30,13 +29,16 @@ pub(super) fn decide(
 ) -> Result<Decided, OutgoingError> {
     let mut unsendable: Vec<Unsendable> = Vec::new();
     loop {
-        match say(outgoing, about, decide(&unsendable), &react) {
+        let Unsaid { by, error } = match say(outgoing, about, decide(&unsendable), &react) {
             Ok(decided) => return Ok(decided),
-            Err(Unsaid::Other(error)) => return Err(error),
-            // An engine that says it all the same would be asked for ever.
-            Err(Unsaid::ByStep(found, error)) if unsendable.contains(&found) => return Err(error),
-            Err(Unsaid::ByStep(found, _)) => unsendable.push(found),
+            Err(unsaid) => unsaid,
+        };
+        let Some((step, direction)) = by else { return Err(*error) };
+        // An engine that says it all the same would be asked for ever.
+        if unsendable.iter().any(|known| known.step == step && known.direction == direction) {
+            return Err(*error);
         }
+        unsendable.push(Unsendable { step, direction, reason: chain(&*error) });
     }
 }
 
@@ -66,10 +68,6 @@ fn say(
 }
 
 fn record(outgoing: &Outgoing, effect: &Effect, about: &About<'_>) -> Result<Record, Unsaid> {
-    outgoing.effect(effect, about).map_err(|error| match effect.said_by() {
-        Some((step, direction)) => {
-            Unsaid::ByStep(Unsendable { step: step.clone(), direction, reason: chain(&error) }, error)
-        }
-        None => Unsaid::Other(error),
-    })
+    let by = || effect.said_by().map(|(step, direction)| (step.clone(), direction));
+    outgoing.effect(effect, about).map_err(|error| Unsaid { by: by(), error: Box::new(error) })
 }

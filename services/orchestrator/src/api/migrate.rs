@@ -7,7 +7,7 @@ use axum::response::Response;
 use backstitch_contracts::saga::MigrateSaga;
 use backstitch_saga::migrate::can_move;
 use backstitch_saga::{Definition, State as SagaState};
-use backstitch_service_kit::http::{Operator, Path, Problem, ProblemBody, Query, Viewer};
+use backstitch_service_kit::http::{Body, Operator, Path, Problem, ProblemBody, Query, Viewer};
 use uuid::Uuid;
 
 use super::act::{About, send};
@@ -34,9 +34,9 @@ pub(super) async fn migrate(
     Operator(caller): Operator,
     Path(id): Path<Uuid>,
     Query(asked): Query<WaitQuery>,
-    Json(MigrateRequest { to, reason }): Json<MigrateRequest>,
+    Body(MigrateRequest { to, reason }): Body<MigrateRequest>,
 ) -> Result<Response, Problem> {
-    let reason = bounds::reason(reason)?;
+    let (patience, reason) = (patience(&asked)?, bounds::reason(reason)?);
     let saga = known(&api, id).await?;
     let other = runnable(&api, &to).await?;
     if saga.summary.definition_hash == to {
@@ -53,7 +53,7 @@ pub(super) async fn migrate(
     let about = About { saga: id, key: &saga.summary.key, correlation_id: saga.summary.correlation_id };
     let payload = MigrateSaga { saga_id: Some(id), to_hash: to, reason, ..MigrateSaga::default() };
     let command = send(&api, &about, &caller, None, &payload).await?;
-    seen(&api, id, command, patience(&asked)?).await
+    seen(&api, id, command, patience).await
 }
 
 /// Says of each live saga under a definition whether it can go on under another

@@ -458,5 +458,6 @@ async fn what_can_move_is_moved_and_what_cannot_says_why() {
     assert_eq!((&page["sagas"][0]["id"], page["sagas"].as_array().unwrap().len()), (&json!(movable), 1));
     let unknown = orchestrator.post(&format!("/sagas/{bound}/migrate"), json!({ "to": "no-such" })).await;
     assert_eq!((unknown.0, &unknown.1["code"]), (404, &json!("definition_unknown")));
+    assert_eq!(orchestrator.post(&format!("/sagas/{bound}/migrate"), json!({})).await.1["code"], "body_unreadable");
     orchestrator.end().await;
 }

@@ -76,6 +76,26 @@ operator_command!(
     AbandonSaga
 );
 
+/// Go on under another definition of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MigrateSaga {
+    /// The saga; or definition and key name it.
+    #[serde(default)]
+    pub saga_id: Option<Uuid>,
+    /// Name of the definition.
+    #[serde(default)]
+    pub definition: Option<String>,
+    /// The saga's key.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Hash of the definition it is to go on under.
+    pub to_hash: String,
+    /// For people, kept in the journal.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+payload!(MigrateSaga, COMMANDS);
+
 /// Start a saga on behalf of a step that waits for its end. Starting twice is starting once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartSubSaga {

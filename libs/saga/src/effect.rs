@@ -23,6 +23,17 @@ pub enum Effect {
     Report(Report),
 }
 
+impl Effect {
+    /// The step that says it, and in which direction the saga is going; absent for what the saga as a whole says.
+    pub const fn said_by(&self) -> Option<(&StepName, Direction)> {
+        match self {
+            Self::Send(command) => Some((&command.step, command.direction)),
+            Self::Emit(emission) => Some((&emission.step, Direction::Forward)),
+            Self::Report(_) => None,
+        }
+    }
+}
+
 /// What a saga says to the step that started it. Correlation and user ids are the saga's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -149,6 +160,8 @@ pub fn react(definition: &Definition, event: &Event) -> Vec<Effect> {
         | Fact::SagaStuck { .. }
         | Fact::SagaUnstuck { .. }
         | Fact::CancelRefused { .. }
+        | Fact::DefinitionMoved { .. }
+        | Fact::MoveRefused { .. }
         | Fact::SagaDeadlinePassed {}
         | Fact::SagaCompleted {}
         | Fact::SagaRolledBack { .. }

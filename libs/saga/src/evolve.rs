@@ -69,6 +69,8 @@ pub fn evolve(state: State, event: &Event) -> State {
         }
         Fact::SagaResumed { .. } | Fact::SagaUnstuck { .. } => release(state, at),
         Fact::ReplyKept { reply } => keep_reply(state, reply),
+        // Which definition a saga is under is not in its state: whoever holds it looks into its journal.
+        Fact::DefinitionMoved { .. } | Fact::MoveRefused { .. } => state,
         Fact::CancelRefused { .. } | Fact::ParentTold { .. } => state,
         Fact::SagaDeadlinePassed {} => on_course(state, |course| course.saga_mut().deadline = None),
         Fact::SagaCompleted {} => complete(state, at),

@@ -20,12 +20,13 @@ mod evolve;
 mod expression;
 mod ids;
 mod input;
+pub mod migrate;
 mod state;
 pub mod sub_saga;
 mod time;
 
 pub use cause::{By, Cause};
-pub use decide::decide;
+pub use decide::{Move, Unsendable, decide, decide_move, decide_without};
 pub use definition::{
     Definition, DefinitionBuilder, DefinitionError, DefinitionSpec, Problem, StartError, StartMatch, StartedBy,
     StepBuilder, Trigger, check_together, compensate, event as expected_event,

@@ -31,5 +31,5 @@ pub use checks::broken_law;
 pub use grid::state_grid;
 pub use laws::{Misbehaviours, keeps_the_laws};
 pub use specimen::Specimen;
-pub use story::{Story, cancelled_before_start, rolled_back_before_start, started};
-pub use walk::{Walk, wander};
+pub use story::{Story, cancelled_before_start, rolled_back_before_start, started, started_without};
+pub use walk::{Walk, wander, wander_and_move};

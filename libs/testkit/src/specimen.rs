@@ -64,6 +64,12 @@ impl Specimen {
         self
     }
 
+    /// Another definition with the same data.
+    #[must_use]
+    pub fn under(&self, definition: Definition) -> Self {
+        Self { definition: Arc::new(definition), ..self.clone() }
+    }
+
     /// The same, with this data in the signal or event that a step waits for.
     #[must_use]
     pub fn bringing(mut self, step: &str, arrival: Value) -> Self {

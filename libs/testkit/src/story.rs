@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use backstitch_saga::{
-    By, Command, Definition, Direction, Effect, Event, Input, Parent, ParentCancel, Reply, SagaId, Signal, Start,
-    StartedBy, State, StepName, Timestamp, decide, evolve, react,
+    By, Command, Definition, Direction, Effect, Event, Input, Move, Parent, ParentCancel, Reply, SagaId, Signal, Start,
+    StartedBy, State, StepName, Timestamp, Unsendable, decide_move, decide_without, evolve, migrate::moved_to, react,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -31,12 +31,20 @@ pub struct Story {
     pub(crate) journal: Vec<Event>,
     pub(crate) sent: Vec<Command>,
     pub(crate) heard: Vec<Reply>,
+    pub(crate) unsendable: Vec<Unsendable>,
     lines: Vec<String>,
 }
 
 /// A saga that was just started.
 pub fn started(specimen: &Specimen) -> Story {
     let mut story = Story::before_start(specimen);
+    story.start();
+    story
+}
+
+/// A saga that was just started, and whose step cannot be sent what it is to be asked.
+pub fn started_without(specimen: &Specimen, step: &str) -> Story {
+    let mut story = Story::before_start(specimen).cannot_send(step);
     story.start();
     story
 }
@@ -73,6 +81,7 @@ impl Story {
             journal: Vec::new(),
             sent: Vec::new(),
             heard: Vec::new(),
+            unsendable: Vec::new(),
             lines: Vec::new(),
         }
     }
@@ -99,8 +108,20 @@ impl Story {
 
     /// Gives the engine an input, as a shell would; true when it had an effect.
     pub(crate) fn feed(&mut self, input: &Input) -> bool {
-        let events = decide(self.specimen.definition(), &self.state, input, self.now);
-        for event in &events {
+        let definition = self.specimen.definition();
+        let events = decide_without(definition, &self.state, input, self.now, &self.unsendable);
+        let had_effect = !events.is_empty();
+        self.take(&events);
+        if let Input::Reply(reply) = input
+            && had_effect
+        {
+            self.heard.push(reply.clone());
+        }
+        had_effect
+    }
+
+    fn take(&mut self, events: &[Event]) {
+        for event in events {
             self.state = evolve(std::mem::take(&mut self.state), event);
             let effects = react(self.specimen.definition(), event);
             self.lines.extend(transcript::lines(event, &effects));
@@ -110,20 +131,59 @@ impl Story {
             }));
         }
         self.journal.extend(events.iter().cloned());
-        checks::survives_its_formats(&events, &self.state);
-        let had_effect = !events.is_empty();
-        if let Input::Reply(reply) = input
-            && had_effect
-        {
-            self.heard.push(reply.clone());
+        checks::survives_its_formats(events, &self.state);
+    }
+
+    /// Somebody wants it to go on under another definition of its name.
+    #[must_use]
+    pub fn moved_to(mut self, other: &Specimen, who: &str) -> Self {
+        let (definition, by) = (other.definition(), By::who(who));
+        let wish = Move { hash: definition.hash(), to: Some(definition), by: &by };
+        let events = decide_move(self.specimen.definition(), &wish, &self.state, self.now, &self.unsendable);
+        if events.iter().any(|event| moved_to(event).is_some()) {
+            self.specimen = other.clone();
         }
-        had_effect
+        self.take(&events);
+        self
     }
 
     /// The same message again.
     #[must_use]
     pub fn started_again(mut self) -> Self {
         self.start();
+        self
+    }
+
+    /// From now on, what this step is asked fits no schema.
+    #[must_use]
+    pub fn cannot_send(self, step: &str) -> Self {
+        self.without(step, Direction::Forward)
+    }
+
+    /// From now on, the compensation of this step fits no schema.
+    #[must_use]
+    pub fn cannot_send_undoing(self, step: &str) -> Self {
+        self.without(step, Direction::Compensate)
+    }
+
+    /// What fits the schemas is sent again: a schema was registered, or the definition mended.
+    #[must_use]
+    pub fn can_send_again(mut self) -> Self {
+        self.unsendable.clear();
+        self
+    }
+
+    /// The same for the one at this place among all that could ever be sent.
+    pub(crate) fn without_one_of_all(self, place: usize) -> Self {
+        let steps = self.specimen.definition().step_names();
+        let steps: Vec<String> = steps.flat_map(|step| [step.to_string(), format!("{step}/0")]).collect();
+        let step = &steps[place / 2 % steps.len()];
+        self.without(step, if place.is_multiple_of(2) { Direction::Forward } else { Direction::Compensate })
+    }
+
+    fn without(mut self, step: &str, direction: Direction) -> Self {
+        let (step, reason) = (StepName::from(step), "it fits no schema".to_owned());
+        self.unsendable.push(Unsendable { step, direction, reason });
         self
     }
 

@@ -15,6 +15,8 @@ pub(crate) fn lines(event: &Event, effects: &[Effect]) -> Vec<String> {
         Fact::SagaUnstuck { by: Some(by) } => Some(format!("set free by {by}")),
         Fact::SagaUnstuck { by: None } => Some("set free by a late answer".to_owned()),
         Fact::CancelRefused { reason, .. } => Some(format!("cancel refused: {reason}")),
+        Fact::DefinitionMoved { version, by, .. } => Some(format!("moved to version {version} by {by}")),
+        Fact::MoveRefused { reason, .. } => Some(format!("move refused: {reason}")),
         Fact::SagaDeadlinePassed {} => Some("the deadline passed".to_owned()),
         Fact::SagaCompleted {} => Some("completed".to_owned()),
         Fact::SagaRolledBack { reason } => Some(format!("rolled back: {reason}")),

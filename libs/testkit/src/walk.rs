@@ -209,6 +209,8 @@ fn repeat(story: &mut Story) {
 pub struct Walk {
     /// How each move is chosen among those possible.
     pub choices: Vec<u16>,
+    /// What cannot be sent, from the start on: chosen among all steps, their first items and their compensations.
+    pub unsendable: Vec<u16>,
 }
 
 /// Walks at random, then lets everything go as it should, and checks that the saga ends and kept the laws.
@@ -216,21 +218,45 @@ pub struct Walk {
 /// # Panics
 /// When it does not, with the moves made.
 pub fn wander(specimen: &Specimen, walk: &Walk) {
-    let mut story = Story::before_start(specimen);
+    let (mut story, mut made) = (ready(specimen, walk), Vec::new());
+    stroll(&mut story, &walk.choices, &mut made);
+    finish(&mut story, &mut made);
+    checks::check(&story, &|| format!("{made:#?}"));
+}
+
+/// The same, with a wish in the middle that the saga goes on under another definition of its name. Answers the story.
+///
+/// # Panics
+/// When the saga does not end, or breaks a law of the definition it ends under.
+pub fn wander_and_move(from: &Specimen, to: &Specimen, walk: &Walk) -> Story {
+    let (mut story, mut made) = (ready(from, walk), Vec::new());
+    let (before, after) = walk.choices.split_at(walk.choices.len() / 2);
+    stroll(&mut story, before, &mut made);
+    story = story.moved_to(to, "somebody");
+    stroll(&mut story, after, &mut made);
+    finish(&mut story, &mut made);
+    checks::check(&story, &|| format!("{made:#?}"));
+    story
+}
+
+fn ready(specimen: &Specimen, walk: &Walk) -> Story {
+    let unsendable = walk.unsendable.iter().map(|choice| usize::from(*choice));
+    let mut story = unsendable.fold(Story::before_start(specimen), Story::without_one_of_all);
     story.start();
-    let mut made = Vec::new();
-    for choice in &walk.choices {
-        let moves = moves(&story);
+    story
+}
+
+fn stroll(story: &mut Story, choices: &[u16], made: &mut Vec<Move>) {
+    for choice in choices {
+        let moves = moves(story);
         if moves.is_empty() {
             break;
         }
         let next = moves[usize::from(*choice) % moves.len()].clone();
-        make(&mut story, &next);
+        make(story, &next);
         made.push(next);
-        checks::check(&story, &|| format!("{made:#?}"));
+        checks::check(story, &|| format!("{made:#?}"));
     }
-    finish(&mut story, &mut made);
-    checks::check(&story, &|| format!("{made:#?}"));
 }
 
 /// Lets everything go as it should until the saga has ended or is stuck.

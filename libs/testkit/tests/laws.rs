@@ -35,7 +35,7 @@ proptest! {
     #[test]
     fn every_saga_ends_whatever_goes_wrong(choices in proptest::collection::vec(any::<u16>(), 0..40)) {
         for specimen in SPECIMENS.iter() {
-            wander(specimen, &Walk { choices: choices.clone() });
+            wander(specimen, &Walk { choices: choices.clone(), unsendable: Vec::new() });
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backstitch_saga::{Definition, StepBuilder, compensate};
-use backstitch_testkit::{Specimen, Walk, wander};
+use backstitch_testkit::{Specimen, Walk, wander, wander_and_move};
 use proptest::collection::vec;
 use proptest::prelude::{BoxedStrategy, Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 
@@ -56,6 +56,8 @@ enum Place {
 
 /// Names steps as it goes, and forgets compensations after the pivot, where the language forbids them.
 struct Writer {
+    /// What step names begin with.
+    word: &'static str,
     count: usize,
     pivot_at: Option<usize>,
     pivot_passed: bool,
@@ -74,7 +76,7 @@ impl Writer {
             return if *together { group.roll_back_together() } else { group };
         }
         self.count += 1;
-        let name = format!("step-{}", self.count);
+        let name = format!("{}-{}", self.word, self.count);
         match shape {
             Shape::Choice { branches, otherwise } => {
                 let choice = branches.iter().fold(StepBuilder::choice(&name), |choice, (holds, steps)| {
@@ -136,8 +138,15 @@ impl Writer {
 }
 
 fn write(shapes: &[Shape], pivot_at: Option<usize>) -> Definition {
-    let mut writer = Writer { count: 0, pivot_at, pivot_passed: false };
-    let steps = writer.steps(shapes, Place::Top);
+    write_ending(shapes, &[], "step", pivot_at)
+}
+
+/// The same with further steps at its end, whose names begin with another word.
+fn write_ending(shapes: &[Shape], end: &[Shape], word: &'static str, pivot_at: Option<usize>) -> Definition {
+    let mut writer = Writer { word: "step", count: 0, pivot_at, pivot_passed: false };
+    let mut steps = writer.steps(shapes, Place::Top);
+    writer.word = word;
+    steps.extend(writer.steps(end, Place::Top));
     let definition = Definition::builder("random", 1).deadline(Duration::from_hours(1));
     let definition = steps.into_iter().fold(definition, |definition, step| definition.step(step));
     definition.build().unwrap_or_else(|error| panic!("{error}"))
@@ -153,11 +162,29 @@ proptest! {
         all in any::<bool>(),
         is_sub_saga in any::<bool>(),
         choices in vec(any::<u16>(), 0..30),
+        unsendable in vec(any::<u16>(), 0..3),
     ) {
         let data = serde_json::json!({ "key": "key-1", "all": all });
         let specimen = Specimen::of(write(&shapes, pivot_at)).starting_with(data);
         let specimen = if is_sub_saga { specimen.as_sub_saga() } else { specimen };
-        wander(&specimen, &Walk { choices });
+        wander(&specimen, &Walk { choices, unsendable });
+    }
+
+    #[test]
+    fn a_saga_that_moves_to_a_definition_with_another_end_keeps_the_laws(
+        shapes in shapes(),
+        ends in (shapes(), shapes()),
+        pivot_at in proptest::option::of(1..6_usize),
+        all in any::<bool>(),
+        choices in vec(any::<u16>(), 0..30),
+    ) {
+        let data = serde_json::json!({ "key": "key-1", "all": all });
+        let from = Specimen::of(write_ending(&shapes, &ends.0, "old", pivot_at)).starting_with(data);
+        let to = from.under(write_ending(&shapes, &ends.1, "new", pivot_at));
+        let story = wander_and_move(&from, &to, &Walk { choices, unsendable: Vec::new() });
+        let mut facts = story.journal().iter().map(|event| serde_json::to_string(event).unwrap());
+        let refused = facts.clone().any(|fact| fact.contains(r#""kind":"MoveRefused""#));
+        assert!(!refused || facts.any(|fact| fact.contains("old-")), "refused, though only the common part was reached");
     }
 
     #[test]

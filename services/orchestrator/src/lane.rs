@@ -1,6 +1,8 @@
 //! The engine on a lane: live sagas in memory, decisions staged and written with the batch. The only place where the
 //! pure core meets storage; it decides nothing itself.
 
+mod sayable;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +12,8 @@ use backstitch_contracts::{headers, saga};
 use backstitch_messaging::{LaneId, Record, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
 use backstitch_saga::{
-    Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, Timestamp, command_id,
+    By, Definition, Direction, Event, Fact, Input as SagaInput, JournalError, Move, SagaId, State, Timestamp,
+    Unsendable, command_id, decide_move, migrate::moved_to,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -48,6 +51,14 @@ struct Cause {
     input: Option<String>,
 }
 
+/// What a saga is asked.
+enum Asked<'a> {
+    /// To take note of something.
+    Input(&'a SagaInput),
+    /// To go on under another definition.
+    Move { to: &'a str, by: &'a By },
+}
+
 /// The sagas of one lane.
 pub struct SagaLane<E = Sound> {
     lane: LaneId,
@@ -66,6 +77,13 @@ pub struct SagaLane<E = Sound> {
     replaced: Vec<(Uuid, Option<Staged>)>,
 }
 
+impl Live {
+    /// Whoever mends a saga does not take it over: what it sends stays on behalf of the one it runs for.
+    fn about(&self, id: Uuid, now: DateTime<Utc>) -> About<'_> {
+        About { saga_id: id, correlation_id: self.correlation_id, user_id: self.user_id.as_deref(), now }
+    }
+}
+
 /// A saga as the batch will leave it, and its state as it will be stored.
 #[derive(Clone)]
 struct Staged {
@@ -73,7 +91,7 @@ struct Staged {
     state: String,
 }
 
-/// A saga whose next command cannot be sent is tried again after this long.
+/// A due saga whose journal cannot be written is tried again after this long.
 const UNSENDABLE_RETRY: TimeDelta = TimeDelta::seconds(30);
 
 impl SagaLane {
@@ -105,10 +123,9 @@ impl<E: Engine> SagaLane<E> {
 
     fn restore(&self, row: SagaRow) -> Result<(Uuid, Live), sqlx::Error> {
         let wrong = |what: String| sqlx::Error::Decode(format!("saga {}: {what}", row.id).into());
-        let definition = self
-            .definitions
-            .get(&row.definition_hash)
-            .ok_or_else(|| wrong(format!("its definition {} is not stored", row.definition_hash)))?;
+        let definition = self.definitions.get(&row.definition_hash).ok_or_else(|| {
+            wrong(format!("its definition {} is not stored in saga.definitions", row.definition_hash))
+        })?;
         let state: State = serde_json::from_str(&row.state).map_err(|error| wrong(error.to_string()))?;
         let live = Live {
             definition,
@@ -178,7 +195,7 @@ impl<E: Engine> SagaLane<E> {
 
     /// A command that names a saga by its id alone says nothing of its home: it is sent again under the saga's key.
     fn pass_on(&self, message: &Message, target: &Target, effects: &mut Effects) -> bool {
-        let Target::Continue { saga_id, .. } = target else { return false };
+        let (Target::Continue { saga_id, .. } | Target::Move { saga_id, .. }) = target else { return false };
         let key = self.strangers.get(saga_id).filter(|key| message.key_text() != Some(key.as_str()));
         let Some(key) = key.filter(|_| self.find(*saga_id).is_none()) else { return false };
         let mut headers = message.delivery.headers.clone();
@@ -204,9 +221,13 @@ impl<E: Engine> SagaLane<E> {
         match target {
             Target::Continue { saga_id, input, at_step } => match self.find(*saga_id) {
                 Some(live) if stands_at(live, at_step.as_deref()) => {
-                    self.apply(*saga_id, live.clone(), input, cause, now, effects)
+                    self.apply(*saga_id, live.clone(), &Asked::Input(input), cause, now, effects)
                 }
                 _ => Ok(false),
+            },
+            Target::Move { saga_id, to, by } => match self.find(*saga_id) {
+                Some(live) => self.apply(*saga_id, live.clone(), &Asked::Move { to, by }, cause, now, effects),
+                None => Ok(false),
             },
             Target::Begin { saga_id, definition, key, input } => {
                 let live = match self.find(*saga_id) {
@@ -216,7 +237,7 @@ impl<E: Engine> SagaLane<E> {
                         None => return Ok(false),
                     },
                 };
-                self.apply(*saga_id, live, input, cause, now, effects)
+                self.apply(*saga_id, live, &Asked::Input(input), cause, now, effects)
             }
         }
     }
@@ -234,19 +255,35 @@ impl<E: Engine> SagaLane<E> {
         &mut self,
         id: Uuid,
         mut live: Live,
-        input: &SagaInput,
+        asked: &Asked<'_>,
         cause: &Cause,
         now: DateTime<Utc>,
         effects: &mut Effects,
     ) -> Result<bool, Rejection> {
         let at = Timestamp::from_micros(now.timestamp_micros());
-        let events = self.engine.decide(&live.definition, &live.state, input, at);
-        if events.is_empty() {
+        let to = match asked {
+            Asked::Input(_) => None,
+            Asked::Move { to, .. } => self.definitions.get(to),
+        };
+        let decide = |unsendable: &[Unsendable]| match (asked, unsendable) {
+            (Asked::Input(input), []) => self.engine.decide(&live.definition, &live.state, input, at),
+            (Asked::Input(input), known) => self.engine.decide_without(&live.definition, &live.state, input, at, known),
+            (Asked::Move { to: hash, by }, known) => {
+                decide_move(&live.definition, &Move { hash, to: to.as_deref(), by }, &live.state, at, known)
+            }
+        };
+        let react = |event: &Event| self.engine.react(to.as_ref().unwrap_or(&live.definition), event);
+        let decided = sayable::decide(&self.outgoing, &live.about(id, now), decide, react);
+        let decided = decided.map_err(|error| unsendable(&error))?;
+        if decided.is_empty() {
             return Ok(false);
         }
-        let unsendable = |error: &OutgoingError| Rejection { reason: "unsendable", detail: chain(error) };
-        for event in &events {
-            self.note(id, &mut live, event, cause, now, effects).map_err(|error| unsendable(&error))?;
+        if let Some(to) = to.filter(|_| decided.iter().any(|(event, _)| moved_to(event).is_some())) {
+            live.definition = to;
+        }
+        for (event, said) in decided {
+            said.into_iter().for_each(|record| effects.publish(record));
+            self.note(id, &mut live, &event, cause, now, effects).map_err(|error| unsendable(&error))?;
         }
         live.updated_at = now;
         let state = serde_json::to_string(&live.state)
@@ -276,12 +313,6 @@ impl<E: Engine> SagaLane<E> {
             live.user_id.clone_from(&started.user_id);
             live.search = live.state.saga().map(|saga| live.definition.search_attributes(saga)).unwrap_or_default();
         }
-        // Whoever mends a saga does not take it over: what it sends stays on behalf of the one it runs for.
-        let user_id = live.user_id.as_deref();
-        let about = About { saga_id: id, correlation_id: live.correlation_id, user_id, now };
-        for effect in self.engine.react(&live.definition, event) {
-            effects.publish(self.outgoing.effect(&effect, &about)?);
-        }
         let entry = Entry {
             definition: &live.definition,
             lane: self.lane,
@@ -290,7 +321,8 @@ impl<E: Engine> SagaLane<E> {
             caused_by: cause.id,
             input: cause.input.as_deref(),
         };
-        let about = About { user_id: cause.person.as_deref().or(user_id), ..about };
+        let about = live.about(id, now);
+        let about = About { user_id: cause.person.as_deref().or(about.user_id), ..about };
         effects.publish(self.outgoing.journal(&entry, &about)?);
         self.journal.push(JournalRow {
             saga_id: id,
@@ -313,7 +345,7 @@ impl<E: Engine> SagaLane<E> {
         let cause = Cause { id: None, person: None, input: None };
         for input in due {
             let Some(live) = self.find(id).cloned() else { return Ok(()) };
-            if let Err(rejection) = self.apply(id, live, &input, &cause, now, effects) {
+            if let Err(rejection) = self.apply(id, live, &Asked::Input(&input), &cause, now, effects) {
                 // There is no message to set aside, and the saga must not be forgotten: a person mends the cause.
                 tracing::error!(saga_id = %id, error = %rejection, "a due saga cannot go on; it is tried again");
                 effects.remind(timer.id.clone(), now + UNSENDABLE_RETRY);
@@ -438,8 +470,8 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
                     // A start whose saga exists already, ended or from another time: read all that this batch begins.
                     Target::Begin { .. } if loading == Loading::Thorough => drop(begun.insert(id)),
                     // Known by its id alone, it may be at home in any lane.
-                    Target::Continue { .. } if by_person => drop(named.insert(id)),
-                    Target::Begin { .. } | Target::Continue { .. } => {}
+                    Target::Continue { .. } | Target::Move { .. } if by_person => drop(named.insert(id)),
+                    Target::Begin { .. } | Target::Continue { .. } | Target::Move { .. } => {}
                 }
             }
         }
@@ -466,6 +498,10 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
         D::update_sagas(&part(true), batch);
         D::insert_journal(&self.journal, batch);
     }
+}
+
+fn unsendable(error: &OutgoingError) -> Rejection {
+    Rejection { reason: "unsendable", detail: chain(error) }
 }
 
 /// When something of the saga is due next.

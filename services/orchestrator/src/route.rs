@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use backstitch_contracts::saga::{
-    self, AbandonSaga, CancelSaga, CancelSubSaga, PauseSaga, ReportSubSaga, ResumeSaga, RetrySaga, SignalSaga,
-    SkipStep, StartSaga, StartSubSaga,
+    self, AbandonSaga, CancelSaga, CancelSubSaga, MigrateSaga, PauseSaga, ReportSubSaga, ResumeSaga, RetrySaga,
+    SignalSaga, SkipStep, StartSaga, StartSubSaga,
 };
 use backstitch_contracts::{Envelope, Payload, headers};
 use backstitch_processor::{Message, Rejection};
@@ -45,6 +45,15 @@ pub enum Target {
         /// The step that a person means: nothing happens where the saga is stuck at another by now.
         at_step: Option<String>,
     },
+    /// It wants a live saga to go on under another definition.
+    Move {
+        /// The saga.
+        saga_id: Uuid,
+        /// That definition's hash.
+        to: String,
+        /// Who wants it.
+        by: By,
+    },
 }
 
 impl Target {
@@ -52,7 +61,7 @@ impl Target {
     #[must_use]
     pub fn saga_id(&self) -> Uuid {
         match self {
-            Self::Begin { saga_id, .. } | Self::Continue { saga_id, .. } => *saga_id,
+            Self::Begin { saga_id, .. } | Self::Continue { saga_id, .. } | Self::Move { saga_id, .. } => *saga_id,
         }
     }
 }
@@ -190,6 +199,7 @@ fn command(definitions: &Definitions, message: &Message) -> Result<Target, Rejec
         CancelSubSaga::EVENT_TYPE => return cancel_sub_saga(definitions, envelope),
         ReportSubSaga::EVENT_TYPE => return report_sub_saga(envelope),
         SignalSaga::EVENT_TYPE => return signal(envelope),
+        MigrateSaga::EVENT_TYPE => return migrate(envelope),
         CancelSaga::EVENT_TYPE => |by| Input::Cancel { by },
         PauseSaga::EVENT_TYPE => |by| Input::Pause { by },
         ResumeSaga::EVENT_TYPE => |by| Input::Resume { by },
@@ -311,6 +321,12 @@ fn signal(envelope: &Envelope) -> Result<Target, Rejection> {
     let why = envelope.metadata.get("reason").cloned();
     let input = Input::Signal(Signal { name: command.signal, data, by: by(envelope, why) });
     Ok(Target::Continue { saga_id, input, at_step: None })
+}
+
+fn migrate(envelope: &Envelope) -> Result<Target, Rejection> {
+    let command: MigrateSaga = read(envelope)?;
+    let saga_id = addressed(command.saga_id, command.definition.as_deref(), command.key.as_deref())?;
+    Ok(Target::Move { saga_id, to: command.to_hash, by: by(envelope, command.reason) })
 }
 
 fn addressed(saga_id: Option<Uuid>, definition: Option<&str>, key: Option<&str>) -> Result<Uuid, Rejection> {

@@ -49,6 +49,14 @@ steps:
     on_rollback: nothing
 ";
 
+const ETERNITY: &str = "
+saga: eternity
+version: 1
+starts_on: { topic: inventory.events, event: InventoryReserved, key: \"'eternity after ' + event.order_id\" }
+steps:
+  - { name: wait, delay: 200000000d }
+";
+
 /// A definition from its text.
 pub(crate) fn definition(text: &str) -> Definition {
     backstitch_saga_yaml::parse("sample.yaml", text).unwrap()
@@ -60,6 +68,13 @@ pub(crate) fn order_fulfilment() -> Definition {
     backstitch_saga_yaml::load_file(&file).unwrap()
 }
 
+/// A later version of the saga that ships, with one text replaced.
+pub(crate) fn later_order_fulfilment(what: &str, by: &str) -> Definition {
+    let text = order_fulfilment().to_canonical_json().replace(r#""version":1"#, r#""version":2"#);
+    assert!(text.contains(what), "{what} in {text}");
+    Definition::from_canonical_json(&text.replace(what, by)).unwrap()
+}
+
 /// A saga of one step that cannot be undone and is asked for once.
 pub(crate) fn quick_charge() -> Definition {
     definition(CHARGE)
@@ -68,6 +83,11 @@ pub(crate) fn quick_charge() -> Definition {
 /// A saga that writes to a topic of which nobody has a schema.
 pub(crate) fn letter_writing() -> Definition {
     definition(LETTER)
+}
+
+/// A saga that waits until a time that no journal can hold.
+pub(crate) fn eternity() -> Definition {
+    definition(ETERNITY)
 }
 
 /// The id of the saga that the order starts.

@@ -29,7 +29,7 @@ pub struct SagaRow {
     pub id: Uuid,
     /// The definition's name.
     pub definition: String,
-    /// The definition the saga started with.
+    /// The definition the saga is under: the one it started with, unless it was moved.
     pub definition_hash: String,
     /// The business key.
     pub key: String,
@@ -218,9 +218,10 @@ pub fn update_sagas(sagas: &[&SagaRow], statement: &mut Statement) {
         .part(
             "sagas_moved",
             "UPDATE saga.sagas AS s SET seq = n.seq, status = n.status, reason = n.reason, state = n.state::jsonb,
-                    updated_at = n.updated_at, finished_at = n.finished_at
+                    updated_at = n.updated_at, finished_at = n.finished_at, definition_hash = n.hash
              FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-                         $7::timestamptz[]) AS n (id, seq, status, reason, state, updated_at, finished_at)
+                         $7::timestamptz[], $8::text[])
+                  AS n (id, seq, status, reason, state, updated_at, finished_at, hash)
              WHERE s.id = n.id RETURNING 1",
         )
         .bind(column(sagas, |saga| saga.id))
@@ -230,6 +231,7 @@ pub fn update_sagas(sagas: &[&SagaRow], statement: &mut Statement) {
         .bind(column(sagas, |saga| saga.state.clone()))
         .bind(column(sagas, |saga| saga.updated_at))
         .bind(column(sagas, |saga| saga.finished_at))
+        .bind(column(sagas, |saga| saga.definition_hash.clone()))
         .expect(sagas.len(), CONFLICT);
 }
 

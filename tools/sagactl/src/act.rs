@@ -5,6 +5,7 @@ use std::io::Read;
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::bulk;
 use crate::cli::{ActArgs, Cli, SignalArgs, StartArgs};
 use crate::exit::{Code, coded};
 use crate::orchestrator::{Answer, Orchestrator};
@@ -22,8 +23,9 @@ pub(crate) async fn start(cli: &Cli, asked: &StartArgs) -> anyhow::Result<Code> 
 }
 
 pub(crate) async fn act(cli: &Cli, what: &str, asked: &ActArgs) -> anyhow::Result<Code> {
+    let Some(saga) = &asked.saga else { return bulk::act(cli, what, asked).await };
     let orchestrator = Orchestrator::of(cli)?;
-    let id = resolve(&orchestrator, &asked.saga.saga, asked.saga.definition.as_deref()).await?;
+    let id = resolve(&orchestrator, saga, asked.definition.as_deref()).await?;
     let body = json!({ "reason": asked.reason });
     let answer = orchestrator.post(&format!("/sagas/{id}/{what}"), asked.wait.wait, &body).await?;
     told(cli, asked.wait.wait, &answer)

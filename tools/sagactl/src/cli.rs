@@ -1,15 +1,19 @@
 //! What can be asked for. Separate from doing it; `--help` is generated from here.
 
+mod acts;
+
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use acts::{ActArgs, MigrateArgs};
+
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done as asked
    1  failed for another reason
-   2  looked, and it is not as it should be (a definition has faults, a topic differs, a schema is incompatible or missing)
+   2  looked, and it is not as it should be (a definition has faults, a saga cannot move, a topic differs, a schema is incompatible or missing)
    3  no such saga, definition, topic, dead letter or read model
    4  the saga's state, or a rule, does not allow it
    5  no token, an unknown token, or one without the role
@@ -69,7 +73,7 @@ pub(crate) enum Command {
     Skip(ActArgs),
     /// End a stuck saga as it is
     Abandon(ActArgs),
-    /// Definitions in files: check them and draw them; needs no connection
+    /// Definitions: check and draw those in files, which needs no connection; move sagas from one to another
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
     /// Dead letters: look at them, and send them again
@@ -165,6 +169,9 @@ pub(crate) struct ListArgs {
     /// Only this definition
     #[arg(long)]
     pub(crate) definition: Option<String>,
+    /// Only those under the definition with this hash
+    #[arg(long)]
+    pub(crate) definition_hash: Option<String>,
     /// Only this key
     #[arg(long)]
     pub(crate) key: Option<String>,
@@ -174,6 +181,9 @@ pub(crate) struct ListArgs {
     /// Only those started at or after this time (RFC 3339)
     #[arg(long)]
     pub(crate) since: Option<DateTime<Utc>>,
+    /// Only those started before this time (RFC 3339)
+    #[arg(long)]
+    pub(crate) until: Option<DateTime<Utc>>,
     /// How many at most
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: usize,
@@ -182,18 +192,6 @@ pub(crate) struct ListArgs {
 fn attribute(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-/// What to do to a saga, and why.
-#[derive(Debug, Args)]
-pub(crate) struct ActArgs {
-    #[command(flatten)]
-    pub(crate) saga: SagaArgs,
-    /// Why; journaled
-    #[arg(long)]
-    pub(crate) reason: Option<String>,
-    #[command(flatten)]
-    pub(crate) wait: WaitArgs,
 }
 
 /// A signal.
@@ -216,7 +214,7 @@ pub(crate) struct SignalArgs {
     pub(crate) wait: WaitArgs,
 }
 
-/// Definitions in files.
+/// What to do with definitions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DefinitionsCommand {
     /// Check definitions as the orchestrator does before it starts
@@ -225,6 +223,8 @@ pub(crate) enum DefinitionsCommand {
     Graph(GraphArgs),
     /// Print the JSON Schema of definitions, for editors
     Schema,
+    /// Let live sagas go on under another definition of their name
+    Migrate(MigrateArgs),
 }
 
 /// What to check.

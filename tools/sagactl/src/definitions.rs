@@ -1,5 +1,5 @@
 //! Definitions in files: checked and drawn without any connection, so that a build server gives the same answers as the
-//! orchestrator.
+//! orchestrator. Those that sagas are under are the orchestrator's.
 
 use std::path::Path;
 
@@ -14,12 +14,14 @@ use serde_json::json;
 
 use crate::cli::{CheckArgs, Cli, DefinitionsCommand, GraphArgs, GraphFormat};
 use crate::exit::{Code, coded};
+use crate::migrate;
 use crate::output::{print, print_json};
 
-pub(crate) fn run(cli: &Cli, asked: &DefinitionsCommand) -> anyhow::Result<Code> {
+pub(crate) async fn run(cli: &Cli, asked: &DefinitionsCommand) -> anyhow::Result<Code> {
     match asked {
         DefinitionsCommand::Check(asked) => check(cli, asked),
         DefinitionsCommand::Graph(asked) => graph(asked),
+        DefinitionsCommand::Migrate(asked) => migrate::migrate(cli, asked).await,
         DefinitionsCommand::Schema => {
             print_json(&backstitch_saga::definition::json_schema())?;
             Ok(Code::Done)

@@ -10,8 +10,8 @@ pub(crate) enum Code {
     Done = 0,
     /// Failed for a reason that none of the others names.
     Failed = 1,
-    /// Looked, and it is not as it should be: a definition has faults, a topic differs, a schema is incompatible or
-    /// missing.
+    /// Looked, and it is not as it should be: a definition has faults, a saga cannot move, a topic differs, a schema is
+    /// incompatible or missing.
     NotAsItShould = 2,
     /// There is no such saga, definition, topic, dead letter or read model.
     Unknown = 3,

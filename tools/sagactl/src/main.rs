@@ -4,11 +4,13 @@
 //! be looked at when no service runs.
 
 mod act;
+mod bulk;
 mod cli;
 mod connect;
 mod definitions;
 mod dlq;
 mod exit;
+mod migrate;
 mod orchestrator;
 mod output;
 mod projections;
@@ -57,7 +59,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Code> {
         Command::Retry(asked) => act::act(cli, "retry", asked).await,
         Command::Skip(asked) => act::act(cli, "skip", asked).await,
         Command::Abandon(asked) => act::act(cli, "abandon", asked).await,
-        Command::Definitions(asked) => definitions::run(cli, asked),
+        Command::Definitions(asked) => definitions::run(cli, asked).await,
         Command::Dlq(asked) => dlq::run(cli, asked).await,
         Command::Schemas(asked) => schemas::run(cli, asked).await,
         Command::Topics(asked) => topics::run(cli, asked).await,

@@ -16,12 +16,55 @@ const PAGE: usize = 500;
 
 pub(crate) async fn list(cli: &Cli, asked: &ListArgs) -> anyhow::Result<Code> {
     let orchestrator = Orchestrator::of(cli)?;
+    let given = [
+        ("status", asked.status.clone()),
+        ("definition", asked.definition.clone()),
+        ("definition_hash", asked.definition_hash.clone()),
+        ("key", asked.key.clone()),
+        ("where", attributes(&asked.attributes)),
+        ("since", asked.since.map(|since| since.to_rfc3339())),
+        ("until", asked.until.map(|until| until.to_rfc3339())),
+    ];
+    let sagas = pages(&orchestrator, "/sagas", &given, asked.limit).await?;
+    listed(cli, &sagas)?;
+    Ok(Code::Done)
+}
+
+/// Shows sagas as lists do.
+///
+/// # Errors
+/// If they have no JSON form.
+pub(crate) fn listed(cli: &Cli, sagas: &[Value]) -> anyhow::Result<()> {
+    if cli.json {
+        return print_json(&sagas);
+    }
+    let rows = sagas.iter().map(|saga| {
+        let cell = |name: &str| text(&saga[name]);
+        let started = short_time(&cell("started_at"));
+        [cell("id"), cell("definition"), cell("key"), cell("status"), started, cell("reason")]
+    });
+    print(&table(["id", "definition", "key", "status", "started", "reason"], rows));
+    Ok(())
+}
+
+/// The sagas of as many pages as it takes, up to the limit.
+///
+/// # Errors
+/// With the exit code of what went wrong.
+pub(crate) async fn pages(
+    orchestrator: &Orchestrator,
+    path: &str,
+    given: &[(&'static str, Option<String>)],
+    limit: usize,
+) -> anyhow::Result<Vec<Value>> {
+    let given: Vec<_> = given.iter().filter_map(|(name, value)| Some((*name, value.clone()?))).collect();
     let mut sagas: Vec<Value> = Vec::new();
     let mut cursor = None;
-    while sagas.len() < asked.limit {
-        let limit = (asked.limit - sagas.len()).min(PAGE);
-        let query = query(asked, limit, cursor.take());
-        let mut page = orchestrator.get("/sagas", &query).await?;
+    while sagas.len() < limit {
+        let mut query = given.clone();
+        query.push(("limit", (limit - sagas.len()).min(PAGE).to_string()));
+        query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+        let mut page = orchestrator.get(path, &query).await?;
         if let Value::Array(more) = page["sagas"].take() {
             sagas.extend(more);
         }
@@ -30,33 +73,11 @@ pub(crate) async fn list(cli: &Cli, asked: &ListArgs) -> anyhow::Result<Code> {
             None => break,
         }
     }
-    if cli.json {
-        print_json(&sagas)?;
-    } else {
-        let rows = sagas.iter().map(|saga| {
-            let cell = |name: &str| text(&saga[name]);
-            let started = short_time(&cell("started_at"));
-            [cell("id"), cell("definition"), cell("key"), cell("status"), started, cell("reason")]
-        });
-        print(&table(["id", "definition", "key", "status", "started", "reason"], rows));
-    }
-    Ok(Code::Done)
+    Ok(sagas)
 }
 
-fn query(asked: &ListArgs, limit: usize, cursor: Option<String>) -> Vec<(&'static str, String)> {
-    let given = [
-        ("status", asked.status.clone()),
-        ("definition", asked.definition.clone()),
-        ("key", asked.key.clone()),
-        ("where", attributes(&asked.attributes)),
-        ("since", asked.since.map(|since| since.to_rfc3339())),
-        ("cursor", cursor),
-        ("limit", Some(limit.to_string())),
-    ];
-    given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-}
-
-fn attributes(asked: &[(String, String)]) -> Option<String> {
+/// Search attributes as the API reads them.
+pub(crate) fn attributes(asked: &[(String, String)]) -> Option<String> {
     let wanted: BTreeMap<&str, &str> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     (!wanted.is_empty()).then(|| json!(wanted).to_string())
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by falling")]
 
-use std::process::{Command, Output};
+mod fake;
 
 use axum::Router;
 use axum::extract::Request;
@@ -11,21 +11,13 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
+use fake::{sagactl, serve};
+
 const SAGA: &str = "6f17cb67-f784-5ef1-962c-902cc8ce36c9";
 
 /// Answers by path, and shows in each answer to a change what it was sent.
 fn orchestrator() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            axum::serve(listener, Router::new().fallback(answer)).await.unwrap();
-        });
-    });
-    url
+    serve(Router::new().fallback(answer))
 }
 
 async fn answer(request: Request) -> impl IntoResponse {
@@ -76,19 +68,6 @@ fn saga() -> Value {
 
 fn entry(seq: i64, kind: &str) -> Value {
     json!({ "seq": seq, "kind": kind, "at": "2026-01-31T12:00:00Z", "user_id": "ann", "data": { "step": "reserve-inventory" } })
-}
-
-fn sagactl(url: &str, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sagactl"));
-    command
-        .env_clear()
-        .env("ORCHESTRATOR_URL", url)
-        .env("ORDER_URL", url)
-        .env("ADMIN_TOKEN", "the token")
-        .args(arguments);
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
 }
 
 #[test]

@@ -193,6 +193,9 @@ fn the_customer_and_saga_types_are_what_their_schemas_say() {
     is_what_the_schema_says::<saga::RetrySaga>(&from(target.clone()));
     is_what_the_schema_says::<saga::SkipStep>(&from(target.clone()));
     is_what_the_schema_says::<saga::AbandonSaga>(&from(target));
+    is_what_the_schema_says::<saga::MigrateSaga>(&from(
+        json!({ "saga_id": OTHER, "to_hash": "abc", "reason": "a better way" }),
+    ));
     is_what_the_schema_says::<saga::SignalSaga>(&from(
         json!({ "key": ORDER, "definition": "d", "signal": "approved" }),
     ));

@@ -42,6 +42,9 @@ pub(super) fn request(draft: &mut Draft<'_>, step: &StepName, ask: &Ask) {
         Ok(payload) => payload,
         Err(error) => return draft.stuck(step, error.to_string()),
     };
+    if let Some(reason) = draft.why_unsendable(step, direction) {
+        return draft.stuck(step, reason);
+    }
     let timeout = draft.now.plus(ask.patience.timeout);
     let request = Request {
         saga: saga.id,

@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::Unsendable;
 use crate::definition::Definition;
 use crate::definition::plan::{Ask, Command, Wait};
 use crate::event::{Event, Fact};
 use crate::evolve::evolve;
 use crate::expression::{Facts, ItemFacts, SagaFacts};
 use crate::ids::{Direction, START_STEP, StepName};
-use crate::state::{How, Open, Saga, State};
+use crate::state::{Course, How, Open, Saga, State, Stuck};
 use crate::time::Timestamp;
 
 /// A decision being made.
@@ -23,13 +24,19 @@ pub(super) struct Draft<'d> {
     pub(super) now: Timestamp,
     /// Id of the event that led here, if one did.
     pub(super) causation: Option<Uuid>,
+    unsendable: &'d [Unsendable],
     state: Cow<'d, State>,
     events: Vec<Event>,
 }
 
 impl<'d> Draft<'d> {
     pub(super) fn new(definition: &'d Definition, state: &'d State, now: Timestamp) -> Self {
-        Self { definition, now, causation: None, state: Cow::Borrowed(state), events: Vec::new() }
+        Self { definition, now, causation: None, unsendable: &[], state: Cow::Borrowed(state), events: Vec::new() }
+    }
+
+    /// The same, knowing what cannot be sent.
+    pub(super) fn without(self, unsendable: &'d [Unsendable]) -> Self {
+        Self { unsendable, ..self }
     }
 
     pub(super) fn into_events(self) -> Vec<Event> {
@@ -59,6 +66,13 @@ impl<'d> Draft<'d> {
             let direction = self.state.direction().unwrap_or(Direction::Forward);
             self.push(Fact::SagaStuck { step: step.clone(), direction, reason });
         }
+    }
+
+    /// Why what a step says cannot be sent, if it is known that it cannot.
+    pub(super) fn why_unsendable(&self, step: &StepName, direction: Direction) -> Option<String> {
+        let mut known = self.unsendable.iter();
+        let found = known.find(|unsendable| unsendable.step == *step && unsendable.direction == direction);
+        found.map(|unsendable| unsendable.reason.clone())
     }
 
     /// The command under way in a step, in the direction the saga is going.
@@ -105,7 +119,9 @@ impl<'d> Draft<'d> {
     /// Why the saga is rolled back, for compensations to read.
     pub(super) fn rollback_reason(&self) -> Option<String> {
         match self.state() {
-            State::RollingBack(rolling_back) => Some(rolling_back.cause.to_string()),
+            State::RollingBack(back) | State::Stuck(Stuck { course: Course::RollingBack(back), .. }) => {
+                Some(back.cause.to_string())
+            }
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use super::{ask, child, flow};
 use crate::definition::order::Next;
 use crate::definition::plan::{Action, Emit, Kept};
 use crate::event::Fact;
-use crate::ids::{StepName, emitted_event_id};
+use crate::ids::{Direction, StepName, emitted_event_id};
 use crate::state::State;
 
 /// Begins everything that may begin now; completes the saga when nothing is left.
@@ -87,9 +87,10 @@ fn publish(draft: &mut Draft<'_>, step: &StepName, emit: &Emit) {
             payload,
             causation_id: draft.causation.or(Some(saga.causation_id)),
         });
-    match fact {
+    let fact = fact.map_err(|error| error.to_string());
+    match fact.and_then(|fact| draft.why_unsendable(step, Direction::Forward).map_or(Ok(fact), Err)) {
         Ok(fact) => draft.push(fact),
-        Err(error) => draft.stuck(step, error.to_string()),
+        Err(reason) => draft.stuck(step, reason),
     }
 }
 

@@ -10,6 +10,7 @@ mod draft;
 mod flow;
 mod forward;
 mod matching;
+mod moving;
 mod operator;
 mod reply;
 mod rollback;
@@ -17,17 +18,44 @@ mod signal;
 mod standing;
 mod start;
 
+pub use moving::{Move, decide_move};
+
 use crate::definition::Definition;
 use crate::event::{Event, Fact};
+use crate::ids::{Direction, StepName};
 use crate::input::Input;
 use crate::state::State;
 use crate::time::Timestamp;
 use draft::Draft;
 
+/// What a step says and nobody could read: the shell has tried to put it on the wire, and it fits no schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsendable {
+    /// The step.
+    pub step: StepName,
+    /// Its command or event, or its compensation.
+    pub direction: Direction,
+    /// What does not fit, for people.
+    pub reason: String,
+}
+
 /// What follows from `input` at `now`. An empty answer means that the input has no effect: it is late, repeated, or
 /// meant for another state.
 pub fn decide(definition: &Definition, state: &State, input: &Input, now: Timestamp) -> Vec<Event> {
-    let mut draft = Draft::new(definition, state, now);
+    decide_without(definition, state, input, now, &[])
+}
+
+/// The same where it is known that some of what would follow cannot be sent: instead of saying it, the saga is stuck
+/// there, as with a payload that cannot be computed. The step was then not asked, so it surely was not done. Ask again
+/// with everything found so far until all that follows can be sent; each round finds another step.
+pub fn decide_without(
+    definition: &Definition,
+    state: &State,
+    input: &Input,
+    now: Timestamp,
+    unsendable: &[Unsendable],
+) -> Vec<Event> {
+    let mut draft = Draft::new(definition, state, now).without(unsendable);
     match (state, input) {
         (State::NotStarted, Input::Start(start)) => start::begin(&mut draft, start),
         (State::Refused(refusal), Input::Start(start)) => start::begin_refused(&mut draft, refusal, start),

@@ -239,6 +239,26 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// The saga goes on under another definition of its name.
+    DefinitionMoved {
+        /// Hash of the definition it was under.
+        from: String,
+        /// Hash of the one it goes on under.
+        to: String,
+        /// That one's version.
+        version: u32,
+        /// Who.
+        by: By,
+    },
+    /// The saga cannot go on under another definition.
+    MoveRefused {
+        /// Hash of that definition.
+        to: String,
+        /// Who.
+        by: By,
+        /// What stands against it.
+        reason: String,
+    },
     /// The saga's deadline passed after the pivot: it goes on.
     SagaDeadlinePassed {},
     /// The step that started the saga was told what became of it.
@@ -364,6 +384,8 @@ impl Fact {
             Self::SagaStuck { .. } => "SagaStuck",
             Self::SagaUnstuck { .. } => "SagaUnstuck",
             Self::CancelRefused { .. } => "CancelRefused",
+            Self::DefinitionMoved { .. } => "DefinitionMoved",
+            Self::MoveRefused { .. } => "MoveRefused",
             Self::SagaDeadlinePassed {} => "SagaDeadlinePassed",
             Self::ParentTold { .. } => "ParentTold",
             Self::SagaCompleted {} => "SagaCompleted",

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use backstitch_saga::Definition;
 use backstitch_testkit::{Specimen, Story, cancelled_before_start, started};
 use serde_json::json;
 
@@ -13,6 +14,12 @@ pub(crate) fn project() -> PathBuf {
 
 fn example(name: &str) -> Specimen {
     Specimen::load(&project().join("sagas/examples"), name)
+}
+
+/// The order saga of a later version, in which steps have other names.
+fn later(order: &Specimen, renamed: &str) -> Specimen {
+    let text = order.definition().to_canonical_json().replace(r#""version":1"#, r#""version":2"#);
+    order.under(Definition::from_canonical_json(&text.replace(renamed, "another-step")).unwrap())
 }
 
 /// Stories in which, taken together, everything happens that can be written in a journal.
@@ -29,6 +36,11 @@ pub(crate) fn stories() -> Vec<Story> {
             .taken_back("reserve-inventory")
             .undone("process-payment")
             .undone("start"),
+        started(&order).moved_to(&later(&order, "ship-order"), "ann"),
+        started(&order)
+            .done("reserve-inventory")
+            .done("process-payment")
+            .moved_to(&later(&order, "confirm-order"), "ann"),
         started(&order).paused("ann").done("reserve-inventory").resumed("ann"),
         started(&example("money-transfer").starting_with(small)),
         sign_up()

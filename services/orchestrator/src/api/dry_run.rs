@@ -25,7 +25,8 @@ fn not_now(saga: &SagaWithState, input: &Input) -> Problem {
     Problem::conflict("state_conflict", detail).with("status", status.clone())
 }
 
-async fn definition(api: &Api, hash: &str) -> Result<Option<Definition>, Problem> {
+/// The definition with this hash, ready to run; nothing where there is none, or this release cannot run it.
+pub(super) async fn definition(api: &Api, hash: &str) -> Result<Option<Definition>, Problem> {
     let row = query::definition(&api.db, hash).await.map_err(database)?;
     Ok(row.and_then(|row| Definition::from_canonical_json(&row.body.0.to_string()).ok()))
 }

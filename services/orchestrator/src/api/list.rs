@@ -43,28 +43,41 @@ pub(super) async fn stuck(
 }
 
 async fn page(api: &Api, asked: ListQuery) -> Result<Json<SagaPage>, Problem> {
-    let limit = asked.limit.unwrap_or(LIMIT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Problem::bad_request("limit_out_of_range", format!("`limit` should be from 1 to {LIMIT_MAX}")));
-    }
+    let limit = limit(asked.limit)?;
     let statuses = asked.status.as_deref().map(statuses).transpose()?;
     let filter = Filter {
         live_only: statuses.as_ref().is_some_and(|all| all.iter().all(|status| LIVE.contains(&status.as_str()))),
         statuses,
         definition: asked.definition,
+        definition_hash: asked.definition_hash,
         key: asked.key,
         search: asked.attributes.as_deref().map(attributes).transpose()?.filter(|wanted| !wanted.is_empty()),
         since: asked.since,
+        until: asked.until,
         before: asked.cursor.as_deref().map(read_cursor).transpose()?,
         // One more than asked, to know whether there are more.
         limit: limit + 1,
     };
     let mut sagas = query::sagas(&api.db, &filter).await.map_err(database)?;
+    let next = cut(&mut sagas, limit, |saga| saga);
+    Ok(Json(SagaPage { sagas, next }))
+}
+
+/// How many are wanted.
+pub(super) fn limit(asked: Option<i64>) -> Result<i64, Problem> {
+    let limit = asked.unwrap_or(LIMIT);
+    if (1..=LIMIT_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::bad_request("limit_out_of_range", format!("`limit` should be from 1 to {LIMIT_MAX}")))
+}
+
+/// Leaves as many as are wanted; where the next page begins, if there is one.
+pub(super) fn cut<T>(sagas: &mut Vec<T>, limit: i64, summary: impl Fn(&T) -> &SagaSummary) -> Option<String> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = sagas.len() > wanted;
     sagas.truncate(wanted);
-    let next = if more { sagas.last().map(cursor) } else { None };
-    Ok(Json(SagaPage { sagas, next }))
+    sagas.last().filter(|_| more).map(|last| cursor(summary(last)))
 }
 
 fn statuses(text: &str) -> Result<Vec<String>, Problem> {
@@ -89,7 +102,8 @@ fn cursor(saga: &SagaSummary) -> String {
     format!("{}.{}", saga.started_at.timestamp_micros(), saga.id)
 }
 
-fn read_cursor(text: &str) -> Result<(DateTime<chrono::Utc>, Uuid), Problem> {
+/// Where the page before ended.
+pub(super) fn read_cursor(text: &str) -> Result<(DateTime<chrono::Utc>, Uuid), Problem> {
     let read = || {
         let (micros, id) = text.split_once('.')?;
         Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))

@@ -7,6 +7,7 @@ mod commands;
 mod definitions;
 mod dry_run;
 mod list;
+mod migrate;
 mod outcome;
 mod query;
 mod show;
@@ -87,6 +88,8 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(act::skip))
         .routes(routes!(act::abandon))
         .routes(routes!(act::signal))
+        .routes(routes!(migrate::migrate))
+        .routes(routes!(migrate::migration))
         .routes(routes!(definitions::definitions))
         .routes(routes!(definitions::definition))
         .with_state(api)

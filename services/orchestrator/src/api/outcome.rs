@@ -40,7 +40,7 @@ pub(super) async fn seen(api: &Api, saga: Uuid, command: Uuid, patience: Duratio
 }
 
 fn is_refusal(entry: &Entry) -> bool {
-    matches!(entry.kind.as_str(), "CancelRefused" | "StartRefused")
+    matches!(entry.kind.as_str(), "CancelRefused" | "StartRefused" | "MoveRefused")
 }
 
 async fn wait(api: &Api, command: Uuid, patience: Duration) -> Result<Vec<Entry>, Problem> {

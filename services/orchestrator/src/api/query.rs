@@ -53,26 +53,38 @@ pub(super) struct Filter {
     /// Whether no ended saga can match: the small index of live ones then serves.
     pub(super) live_only: bool,
     pub(super) definition: Option<String>,
+    pub(super) definition_hash: Option<String>,
     pub(super) key: Option<String>,
     pub(super) search: Option<BTreeMap<String, String>>,
     pub(super) since: Option<DateTime<Utc>>,
+    pub(super) until: Option<DateTime<Utc>>,
     /// Where the page before ended.
     pub(super) before: Option<(DateTime<Utc>, Uuid)>,
     pub(super) limit: i64,
 }
 
 pub(super) async fn sagas(db: &PgPool, filter: &Filter) -> Result<Vec<SagaSummary>, sqlx::Error> {
+    rows(db, filter, SUMMARY).await?.iter().map(SagaSummary::from_row).collect()
+}
+
+/// The same with their states.
+pub(super) async fn sagas_with_states(db: &PgPool, filter: &Filter) -> Result<Vec<SagaWithState>, sqlx::Error> {
+    rows(db, filter, &format!("{SUMMARY}, state")).await?.iter().map(SagaWithState::from_row).collect()
+}
+
+async fn rows(db: &PgPool, filter: &Filter, columns: &str) -> Result<Vec<PgRow>, sqlx::Error> {
     let live = if filter.live_only { "AND finished_at IS NULL" } else { "" };
     let sql = format!(
-        "SELECT {SUMMARY} FROM saga.sagas
+        "SELECT {columns} FROM saga.sagas
          WHERE ($1::text[] IS NULL OR status = ANY($1)) AND ($2::text IS NULL OR definition = $2)
            AND ($3::text IS NULL OR key = $3) AND ($4::timestamptz IS NULL OR started_at >= $4)
            AND ($5::timestamptz IS NULL OR (started_at <= $5 AND (started_at < $5 OR id > $6)))
-           AND ($8::jsonb IS NULL OR (search <> '{{}}' AND search @> $8)) {live}
+           AND ($8::jsonb IS NULL OR (search <> '{{}}' AND search @> $8))
+           AND ($9::text IS NULL OR definition_hash = $9) AND ($10::timestamptz IS NULL OR started_at < $10) {live}
          ORDER BY started_at DESC, id LIMIT $7"
     );
     let (before_at, before_id) = filter.before.unzip();
-    sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(filter.statuses.as_deref())
         .bind(filter.definition.as_deref())
         .bind(filter.key.as_deref())
@@ -81,6 +93,8 @@ pub(super) async fn sagas(db: &PgPool, filter: &Filter) -> Result<Vec<SagaSummar
         .bind(before_id)
         .bind(filter.limit)
         .bind(filter.search.as_ref().map(Json))
+        .bind(filter.definition_hash.as_deref())
+        .bind(filter.until)
         .fetch_all(db)
         .await
 }
@@ -91,14 +105,16 @@ pub(super) struct SagaWithState {
     pub(super) state: Value,
 }
 
+impl FromRow<'_, PgRow> for SagaWithState {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { summary: SagaSummary::from_row(row)?, state: row.try_get::<Json<Value>, _>("state")?.0 })
+    }
+}
+
 pub(super) async fn saga(db: &PgPool, id: Uuid) -> Result<Option<SagaWithState>, sqlx::Error> {
     let sql = format!("SELECT {SUMMARY}, state FROM saga.sagas WHERE id = $1");
     let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(db).await?;
-    row.map(|row| {
-        let state = row.try_get::<Json<Value>, _>("state")?.0;
-        Ok(SagaWithState { summary: SagaSummary::from_row(&row)?, state })
-    })
-    .transpose()
+    row.as_ref().map(SagaWithState::from_row).transpose()
 }
 
 pub(super) async fn status(db: &PgPool, id: Uuid) -> Result<Option<String>, sqlx::Error> {

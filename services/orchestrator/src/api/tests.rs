@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backstitch_contracts::saga::{CancelSaga, PauseSaga, ResumeSaga, StartSaga};
+use backstitch_contracts::saga::{CancelSaga, MigrateSaga, PauseSaga, ResumeSaga, StartSaga};
 use backstitch_contracts::{Envelope, Payload};
-use backstitch_saga::{By, Definition, Input, SagaId, Start, State, Timestamp, decide, evolve};
+use backstitch_saga::{
+    By, Definition, Input, Move, SagaId, Start, State, Timestamp, decide, decide_move, evolve, migrate::moved_to,
+};
 use backstitch_service_kit::config::{AuthSettings, HttpSettings, Role, TokenSettings};
 use backstitch_service_kit::http::{Guard, app};
 use chrono::{DateTime, Utc};
@@ -25,6 +27,8 @@ const DEFINITION: &str = "order-fulfilment";
 struct Lane {
     db: PgPool,
     definition: Arc<Definition>,
+    /// What sagas may be moved to.
+    later: Arc<Definition>,
 }
 
 #[async_trait]
@@ -35,7 +39,20 @@ impl CommandSink for Lane {
         let at = Timestamp::from_micros(Utc::now().timestamp_micros());
         let mut now = state;
         let mut entries = Vec::new();
-        for event in decide(&self.definition, &now, &input(&command), at) {
+        let decided = if command.event_type == MigrateSaga::EVENT_TYPE {
+            let wish: MigrateSaga = command.typed().unwrap();
+            let by = By { who: command.user_id.clone().unwrap(), why: wish.reason };
+            let to = Some(&*self.later).filter(|later| later.hash() == wish.to_hash);
+            decide_move(&self.definition, &Move { hash: &wish.to_hash, to, by: &by }, &now, at, &[])
+        } else {
+            decide(&self.definition, &now, &input(&command), at)
+        };
+        for event in decided {
+            if let Some(hash) = moved_to(&event) {
+                let move_it =
+                    sqlx::query("UPDATE saga.sagas SET definition_hash = $1 WHERE id = $2").bind(hash).bind(id);
+                move_it.execute(&self.db).await.unwrap();
+            }
             now = evolve(now, &event);
             entries.push((event.kind(), serde_json::to_value(&event).unwrap()));
         }
@@ -132,6 +149,7 @@ struct Orchestrator {
     http: reqwest::Client,
     db: PgPool,
     definition: Arc<Definition>,
+    later: Arc<Definition>,
 }
 
 /// An orchestrator's API on a database of its own, beside one whose lane is asleep.
@@ -145,12 +163,17 @@ async fn orchestrator() -> (Orchestrator, String) {
     crate::migrations().run(&db).await.unwrap();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sagas/order-fulfilment.yaml");
     let definition = Arc::new(backstitch_saga_yaml::load_file(file.as_ref()).unwrap());
-    let body = serde_json::from_str(definition.to_canonical_json()).unwrap();
-    let mut lane = db.acquire().await.unwrap();
-    store::keep_definition(definition.hash(), DEFINITION, definition.version(), body, &mut lane).await.unwrap();
-    let url = serve(&db, Arc::new(Lane { db: db.clone(), definition: definition.clone() }), &definition).await;
+    let later =
+        Arc::new(crate::samples::later_order_fulfilment(r#""to":"ReserveInventory""#, r#""to":"BookInventory""#));
+    let mut connection = db.acquire().await.unwrap();
+    for kept in [&definition, &later] {
+        let body = serde_json::from_str(kept.to_canonical_json()).unwrap();
+        store::keep_definition(kept.hash(), DEFINITION, kept.version(), body, &mut connection).await.unwrap();
+    }
+    let lane = Lane { db: db.clone(), definition: definition.clone(), later: later.clone() };
+    let url = serve(&db, Arc::new(lane), &definition).await;
     let asleep = serve(&db, Arc::new(Asleep), &definition).await;
-    (Orchestrator { url, http: reqwest::Client::new(), db, definition }, asleep)
+    (Orchestrator { url, http: reqwest::Client::new(), db, definition, later }, asleep)
 }
 
 async fn serve(db: &PgPool, commands: Arc<dyn CommandSink>, definition: &Arc<Definition>) -> String {
@@ -394,16 +417,47 @@ async fn sagas_are_found_by_their_search_attributes() {
 async fn definitions_are_shown_and_the_api_describes_itself() {
     let (orchestrator, _) = orchestrator().await;
     let (_, definitions) = orchestrator.get("/definitions").await;
-    assert_eq!(definitions[0]["startable"], true);
+    assert_eq!((&definitions[0]["startable"], &definitions[1]["startable"]), (&json!(false), &json!(true)));
     let hash = orchestrator.definition.hash();
     let (_, definition) = orchestrator.get(&format!("/definitions/{hash}")).await;
     assert_eq!(definition["body"]["saga"], DEFINITION);
     let (_, description) = orchestrator.get("/openapi.json").await;
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths.len(), 12, "{paths:?}");
+    assert_eq!(paths.len(), 14, "{paths:?}");
     for (path, methods) in description["paths"].as_object().unwrap() {
         let change = methods.get("post");
         assert!(change.is_none_or(|change| change["security"] == json!([{ "token": [] }])), "{path}");
     }
+    orchestrator.end().await;
+}
+
+#[tokio::test]
+async fn what_can_move_is_moved_and_what_cannot_says_why() {
+    let (orchestrator, _) = orchestrator().await;
+    let (from, to) = (orchestrator.definition.hash(), orchestrator.later.hash());
+    let movable = orchestrator.start("order-1").await["saga_id"].as_str().unwrap().to_owned();
+    let bound = orchestrator.start("order-2").await["saga_id"].as_str().unwrap().to_owned();
+    orchestrator.start("order-3").await;
+    // What was sent says something else there; on its way back that does not matter any more.
+    orchestrator.post(&format!("/sagas/{movable}/cancel"), json!({})).await;
+    let (status, page) = orchestrator.get(&format!("/definitions/{from}/migration?to={to}&limit=2")).await;
+    assert_eq!((status, page["sagas"].as_array().unwrap().len()), (200, 2), "{page}");
+    assert!(page["sagas"][0]["obstacles"][0].as_str().unwrap().contains("BookInventory"), "{page}");
+    let next = page["next"].as_str().unwrap();
+    let (_, rest) = orchestrator.get(&format!("/definitions/{from}/migration?to={to}&limit=2&cursor={next}")).await;
+    let one = &rest["sagas"][0];
+    assert_eq!((&one["key"], &one["obstacles"], &rest["next"]), (&json!("order-1"), &json!([]), &Value::Null));
+
+    let refused = json!({ "to": to });
+    let (status, problem) = orchestrator.post(&format!("/sagas/{bound}/migrate"), refused.clone()).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("cannot_move")), "{problem}");
+    let (status, outcome) = orchestrator.post(&format!("/sagas/{movable}/migrate"), refused.clone()).await;
+    assert_eq!((status, &outcome["entries"][0]["kind"]), (200, &json!("DefinitionMoved")), "{outcome}");
+    assert_eq!(orchestrator.post(&format!("/sagas/{movable}/migrate"), refused).await.0, 409, "it is there already");
+    let (_, page) = orchestrator.get(&format!("/sagas?definition_hash={to}")).await;
+    assert_eq!((&page["sagas"][0]["id"], page["sagas"].as_array().unwrap().len()), (&json!(movable), 1));
+    let unknown = orchestrator.post(&format!("/sagas/{bound}/migrate"), json!({ "to": "no-such" })).await;
+    assert_eq!((unknown.0, &unknown.1["code"]), (404, &json!("definition_unknown")));
+    assert_eq!(orchestrator.post(&format!("/sagas/{bound}/migrate"), json!({})).await.1["code"], "body_unreadable");
     orchestrator.end().await;
 }

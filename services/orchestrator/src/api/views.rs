@@ -15,7 +15,7 @@ pub(super) struct SagaSummary {
     pub id: Uuid,
     /// The definition's name.
     pub definition: String,
-    /// The definition it started with, and stays on.
+    /// The definition it is under: the one it started with, unless somebody moved it.
     pub definition_hash: String,
     /// The business key.
     pub key: String,
@@ -88,6 +88,8 @@ pub(super) struct ListQuery {
     pub status: Option<String>,
     /// Only this definition, by name.
     pub definition: Option<String>,
+    /// Only those under the definition with this hash.
+    pub definition_hash: Option<String>,
     /// Only this key.
     pub key: Option<String>,
     /// Only those with all these search attributes: a JSON object of texts, as in `{"customer":"c-3"}`.
@@ -95,6 +97,8 @@ pub(super) struct ListQuery {
     pub attributes: Option<String>,
     /// Only those started at or after this time (RFC 3339).
     pub since: Option<DateTime<Utc>>,
+    /// Only those started before this time (RFC 3339).
+    pub until: Option<DateTime<Utc>>,
     /// How many, 1 to 500; 50 if not said.
     pub limit: Option<i64>,
     /// Where the page before ended.
@@ -141,6 +145,49 @@ pub(super) struct StartRequest {
 pub(super) struct ActRequest {
     /// For people; journaled.
     pub reason: Option<String>,
+}
+
+/// Which definition a saga is to go on under.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MigrateRequest {
+    /// That definition's hash.
+    pub to: String,
+    /// For people; journaled.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// Where sagas are to go.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct MigrationQuery {
+    /// Hash of the definition that they are to go on under.
+    pub to: String,
+    /// How many, 1 to 500; 50 if not said.
+    pub limit: Option<i64>,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// Whether live sagas can go on under another definition, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MigrationPage {
+    /// The sagas.
+    pub sagas: Vec<MigrationCheck>,
+    /// Give it as `cursor` for the next page; absent on the last.
+    pub next: Option<String>,
+}
+
+/// Whether a saga can go on under another definition.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MigrationCheck {
+    /// What lists show.
+    #[serde(flatten)]
+    pub summary: SagaSummary,
+    /// What stands against it; empty if it can move.
+    pub obstacles: Vec<String>,
 }
 
 /// A signal.

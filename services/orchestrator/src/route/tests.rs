@@ -200,6 +200,15 @@ fn each_command_of_a_person_is_what_it_says_with_its_reason_and_step() {
 }
 
 #[test]
+fn a_person_names_the_definition_that_a_saga_is_to_go_on_under() {
+    let data = json!({ "definition": ORDERS, "key": ORDER, "to_hash": "abc", "reason": "a better way" });
+    let by_ann = By { who: "ann".to_owned(), why: Some("a better way".to_owned()) };
+    let target = only_target(&by("ann", command("MigrateSaga", data)));
+    assert_eq!(target, Target::Move { saga_id: order_saga(), to: "abc".to_owned(), by: by_ann });
+    assert_eq!(rejection(&command("MigrateSaga", json!({ "saga_id": order_saga() }))).reason, "invalid");
+}
+
+#[test]
 fn a_program_that_commands_is_known_by_its_source() {
     let target = only_target(&command("PauseSaga", json!({ "saga_id": order_saga() })));
     let Target::Continue { input: Input::Pause { by }, .. } = target else { panic!("{target:?}") };

@@ -13,6 +13,7 @@ mod failing_steps;
 mod foreign;
 mod hot_product;
 mod lanes;
+mod moving;
 mod orders;
 mod outages;
 mod payments;

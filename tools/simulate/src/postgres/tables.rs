@@ -234,6 +234,7 @@ impl Tables {
                 known.state = row.state;
                 known.updated_at = row.updated_at;
                 known.finished_at = row.finished_at;
+                known.definition_hash = row.definition_hash;
             }
         }
         for row in journal {

@@ -1,11 +1,13 @@
 //! A lane without database and broker: messages and timers in, records out.
 
 mod batches;
+mod moving;
 mod people;
 mod replies;
 mod starts;
 mod sub_sagas;
 mod timers;
+mod unsendable;
 
 use std::ops::Deref;
 use std::sync::Arc;

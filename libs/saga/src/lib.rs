@@ -20,6 +20,7 @@ mod evolve;
 mod expression;
 mod ids;
 mod input;
+pub mod participant;
 mod state;
 pub mod sub_saga;
 mod time;

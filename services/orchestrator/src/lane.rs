@@ -1,6 +1,8 @@
 //! The engine on a lane: live sagas in memory, decisions staged and written with the batch. The only place where the
 //! pure core meets storage; it decides nothing itself.
 
+mod timers;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,17 +11,20 @@ use async_trait::async_trait;
 use backstitch_contracts::{headers, saga};
 use backstitch_messaging::{LaneId, Record, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
+use backstitch_saga::participant::Heard;
 use backstitch_saga::{
     Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, Timestamp, command_id,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::definitions::Definitions;
 use crate::engine::{Engine, Sound};
 use crate::outgoing::{About, Entry, Outgoing, OutgoingError};
+use crate::participants::{Answers, Participants};
 use crate::route::{Target, flow_keys, is_a_persons, targets};
 use crate::store::{JournalRow, SagaRow, SagaStore};
+use timers::Held;
 
 /// A saga in memory.
 #[derive(Debug, Clone)]
@@ -64,6 +69,12 @@ pub struct SagaLane<E = Sound> {
     journal: Vec<JournalRow>,
     /// What the input being decided has replaced in `staged`.
     replaced: Vec<(Uuid, Option<Staged>)>,
+    participants: Arc<Participants>,
+    /// What participants answer with.
+    answers: Answers,
+    /// Participants that this batch found silent, and when.
+    silent: Vec<(String, Timestamp)>,
+    held: Held,
 }
 
 /// A saga as the batch will leave it, and its state as it will be stored.
@@ -72,9 +83,6 @@ struct Staged {
     live: Live,
     state: String,
 }
-
-/// A saga whose next command cannot be sent is tried again after this long.
-const UNSENDABLE_RETRY: TimeDelta = TimeDelta::seconds(30);
 
 impl SagaLane {
     /// A lane with nothing in memory yet.
@@ -88,6 +96,7 @@ impl<E: Engine> SagaLane<E> {
     /// The same on another engine.
     #[must_use]
     pub fn on(engine: E, lane: LaneId, definitions: Arc<Definitions>, outgoing: Arc<Outgoing>) -> Self {
+        let answers = Answers::of(&definitions);
         Self {
             lane,
             engine,
@@ -100,7 +109,18 @@ impl<E: Engine> SagaLane<E> {
             staged: BTreeMap::new(),
             journal: Vec::new(),
             replaced: Vec::new(),
+            participants: Arc::default(),
+            answers,
+            silent: Vec::new(),
+            held: Held::default(),
         }
+    }
+
+    /// The same beside other lanes of its process, which share what they hear of participants.
+    #[must_use]
+    pub fn sharing(mut self, participants: Arc<Participants>) -> Self {
+        self.participants = participants;
+        self
     }
 
     fn restore(&self, row: SagaRow) -> Result<(Uuid, Live), sqlx::Error> {
@@ -146,6 +166,7 @@ impl<E: Engine> SagaLane<E> {
     }
 
     fn on_message(&mut self, message: &Message, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
+        self.listen(message, now);
         let targets = targets(&self.definitions, message)?;
         let delivery = &message.delivery;
         let cause = Cause {
@@ -174,6 +195,17 @@ impl<E: Engine> SagaLane<E> {
             effects.skip();
         }
         Ok(())
+    }
+
+    /// Any answer says that its participant is there, also one that comes too late for its saga. Told at once: it stays
+    /// true whatever becomes of the batch.
+    fn listen(&self, message: &Message, now: DateTime<Utc>) {
+        if !self.participants.listens() {
+            return;
+        }
+        for participant in self.answers.from(&message.topic, &message.envelope.event_type) {
+            self.participants.hear(participant, Heard::Answer, timestamp(now));
+        }
     }
 
     /// A command that names a saga by its id alone says nothing of its home: it is sent again under the saga's key.
@@ -239,7 +271,7 @@ impl<E: Engine> SagaLane<E> {
         now: DateTime<Utc>,
         effects: &mut Effects,
     ) -> Result<bool, Rejection> {
-        let at = Timestamp::from_micros(now.timestamp_micros());
+        let at = timestamp(now);
         let events = self.engine.decide(&live.definition, &live.state, input, at);
         if events.is_empty() {
             return Ok(false);
@@ -268,6 +300,11 @@ impl<E: Engine> SagaLane<E> {
     ) -> Result<(), OutgoingError> {
         live.seq += 1;
         note_step(live, event);
+        if let Fact::StepTimedOut { step, .. } = &event.fact
+            && let Some(participant) = live.definition.participant_of(&live.state, step)
+        {
+            self.silent.push((participant.to_owned(), event.at));
+        }
         let state = std::mem::take(&mut live.state);
         live.state = self.engine.evolve(state, event);
         if let Fact::SagaStarted(started) = &event.fact {
@@ -302,28 +339,6 @@ impl<E: Engine> SagaLane<E> {
             input: cause.input.clone(),
             data: serde_json::to_string(event).map_err(|error| OutgoingError::from(JournalError::Write(error)))?,
         });
-        Ok(())
-    }
-
-    fn on_timer(&mut self, timer: &Timer, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
-        let Ok(id) = Uuid::parse_str(&timer.id) else { return Ok(()) };
-        let Some(live) = self.find(id) else { return Ok(()) };
-        let at = Timestamp::from_micros(now.timestamp_micros());
-        let due = live.state.due(at);
-        let cause = Cause { id: None, person: None, input: None };
-        for input in due {
-            let Some(live) = self.find(id).cloned() else { return Ok(()) };
-            if let Err(rejection) = self.apply(id, live, &input, &cause, now, effects) {
-                // There is no message to set aside, and the saga must not be forgotten: a person mends the cause.
-                tracing::error!(saga_id = %id, error = %rejection, "a due saga cannot go on; it is tried again");
-                effects.remind(timer.id.clone(), now + UNSENDABLE_RETRY);
-                return Err(rejection);
-            }
-        }
-        // Moved meanwhile (a pause, another deadline): wake again when it is really due.
-        if let Some(due_at) = self.find(id).and_then(due_at) {
-            effects.remind(timer.id.clone(), due_at);
-        }
         Ok(())
     }
 
@@ -366,13 +381,14 @@ impl<E: Engine> Logic for SagaLane<E> {
 
     fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
         self.replaced.clear();
-        let journaled = self.journal.len();
+        let (journaled, silent) = (self.journal.len(), self.silent.len());
         let decided = match input {
             Input::Message(message) => self.on_message(message, now, effects),
             Input::Timer(timer) => self.on_timer(timer, now, effects),
             Input::Answered(_) => Ok(()),
         };
         if decided.is_err() {
+            self.silent.truncate(silent);
             self.give_back(journaled, effects, matches!(input, Input::Message(_)));
         }
         decided
@@ -398,12 +414,18 @@ impl<E: Engine> Logic for SagaLane<E> {
         }
         self.journal.clear();
         self.recalled.clear();
+        for (participant, at) in self.silent.drain(..) {
+            self.participants.hear(&participant, Heard::Silence, at);
+        }
+        self.held.committed();
         self.show_counts();
     }
 
     fn aborted(&mut self) {
         self.staged.clear();
         self.journal.clear();
+        self.silent.clear();
+        self.held.aborted();
     }
 }
 
@@ -412,6 +434,8 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
     async fn claimed(&mut self, lane: LaneId, db: &mut D) -> Result<Vec<Timer>, sqlx::Error> {
         self.lane = lane;
         self.definitions.refresh(&mut *db).await.map_err(|error| sqlx::Error::Decode(chain(&error).into()))?;
+        self.answers = Answers::of(&self.definitions);
+        self.participants.learn(db.openings().await?);
         self.live = db.live_sagas(lane).await?.into_iter().map(|row| self.restore(row)).collect::<Result<_, _>>()?;
         self.stuck =
             self.live.iter().filter(|(_, live)| matches!(live.state, State::Stuck(_))).map(|(id, _)| *id).collect();
@@ -470,8 +494,15 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
 
 /// When something of the saga is due next.
 fn due_at(live: &Live) -> Option<DateTime<Utc>> {
-    let due = live.state.next_deadline()?;
-    Some(DateTime::from_timestamp_micros(due.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC))
+    live.state.next_deadline().map(time)
+}
+
+fn time(at: Timestamp) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+fn timestamp(now: DateTime<Utc>) -> Timestamp {
+    Timestamp::from_micros(now.timestamp_micros())
 }
 
 /// Has the saga's timer ring when it is due, or not at all.

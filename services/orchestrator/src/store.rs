@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use backstitch_messaging::{LaneId, TraceContext};
 
+use crate::participants::store::OpeningStore;
+
 /// A text and not a constant, so that each query stays one literal.
 macro_rules! select_saga {
     () => {
@@ -78,7 +80,7 @@ pub struct JournalRow {
 
 /// A lane's database that keeps sagas.
 #[async_trait]
-pub trait SagaStore: Database {
+pub trait SagaStore: Database + OpeningStore {
     /// Every saga of the lane that has not ended.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ Exit codes:
    0  done as asked
    1  failed for another reason
    2  looked, and it is not as it should be (a definition has faults, a topic differs, a schema is incompatible or missing)
-   3  no such saga, definition, topic, dead letter or read model
+   3  no such saga, definition, participant, topic, dead letter or read model
    4  the saga's state, or a rule, does not allow it
    5  no token, an unknown token, or one without the role
   64  the command line or the settings are wrong
@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Definitions in files: check them and draw them; needs no connection
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
+    /// Participants: whose clocks stand still, and standing them still by hand
+    #[command(subcommand)]
+    Participants(ParticipantsCommand),
     /// Dead letters: look at them, and send them again
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -83,6 +86,29 @@ pub(crate) enum Command {
     Topics(TopicsCommand),
     /// Read models: how far they are, and building them anew
     Projections(ProjectionsArgs),
+}
+
+/// What to do with participants.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ParticipantsCommand {
+    /// List participants and how their circuit breakers stand
+    List,
+    /// Let the clocks of what a participant was asked stand still, until it is resumed
+    Pause {
+        /// The topic of its commands, as lists show it
+        topic: String,
+        /// Why; shown to others
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let the clocks of what a participant was asked run again
+    Resume {
+        /// The topic of its commands, as lists show it
+        topic: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
 }
 
 /// Read models of the order service.

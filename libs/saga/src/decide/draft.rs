@@ -63,10 +63,7 @@ impl<'d> Draft<'d> {
 
     /// The command under way in a step, in the direction the saga is going.
     pub(super) fn ask_of(&self, step: &StepName) -> Option<&'d Ask> {
-        match self.state.direction()? {
-            Direction::Forward => self.definition.forward(step),
-            Direction::Compensate => self.definition.compensation(step, self.state.saga()?.started_by.as_ref()),
-        }
+        self.definition.asked(&self.state, step)
     }
 
     pub(super) fn command_of(&self, step: &StepName) -> Option<&'d Command> {

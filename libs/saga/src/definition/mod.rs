@@ -41,8 +41,8 @@ pub use together::check_together;
 use serde_json::Value;
 
 use crate::expression::{EvaluationError, Expression, Facts, SagaFacts, Template};
-use crate::ids::{START_STEP, SagaId, StepName};
-use crate::state::Saga;
+use crate::ids::{Direction, START_STEP, SagaId, StepName};
+use crate::state::{Saga, State};
 use plan::{Ask, ForEach, Node, Rollback, Step};
 
 /// Most steps a definition may have.
@@ -210,6 +210,22 @@ impl Definition {
             return found?.compensation.as_ref();
         }
         self.step(name)?.action.command()?.rollback.ask()
+    }
+
+    /// The command under way in a step of a saga, in the direction the saga is going.
+    pub(crate) fn asked(&self, state: &State, step: &StepName) -> Option<&Ask> {
+        match state.direction()? {
+            Direction::Forward => self.forward(step),
+            Direction::Compensate => self.compensation(step, state.saga()?.started_by.as_ref()),
+        }
+    }
+
+    /// The participant that a step under way asks, in the direction the saga is going: the topic of its commands. None
+    /// for steps that ask nobody, and for sub-sagas, which are sagas like others.
+    #[must_use]
+    pub fn participant_of(&self, state: &State, step: &StepName) -> Option<&str> {
+        let topic = self.asked(state, step)?.topic.as_str();
+        (topic != crate::sub_saga::TOPIC).then_some(topic)
     }
 
     /// The list that a step is done for each item of.

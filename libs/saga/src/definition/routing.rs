@@ -168,6 +168,14 @@ impl Definition {
         self.asks().map(|ask| ask.topic.as_str()).collect()
     }
 
+    /// What its participants answer with: the topic of a participant's commands, that of its answer, the answer's type.
+    pub fn answers(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.asks().flat_map(|ask| {
+            let events = ask.done.iter().chain(&ask.refused).chain(&ask.retry);
+            events.map(|event| (ask.topic.as_str(), ask.answers_on.as_str(), event.event.as_str()))
+        })
+    }
+
     /// Topics this definition publishes events to.
     pub fn emit_topics(&self) -> BTreeSet<&str> {
         let emits = self.steps.iter().filter_map(|step| step.action.emit()).map(|emit| emit.topic.as_str());

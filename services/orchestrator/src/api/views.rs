@@ -166,6 +166,29 @@ pub(super) struct Outcome {
     pub entries: Vec<Entry>,
 }
 
+/// Everybody whom sagas ask.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Participants {
+    /// By the topics of their commands.
+    pub participants: Vec<Participant>,
+}
+
+/// A participant.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Participant {
+    /// The topic of its commands.
+    pub topic: String,
+    /// Its circuit breaker: `closed`, `open` (clocks of what it was asked stand still) or `half_open` (the same, but now
+    /// and then one overdue attempt is let through as a probe).
+    pub breaker: String,
+    /// Since when it is open; absent while it is closed.
+    pub since: Option<DateTime<Utc>>,
+    /// The person who opened it; absent when silence did.
+    pub by: Option<String>,
+    /// What they said about it.
+    pub reason: Option<String>,
+}
+
 /// A definition in a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DefinitionSummary {

@@ -3,6 +3,7 @@
 
 mod error;
 mod locks;
+mod openings;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use backstitch_participant::{Placed, Source, Streams};
 use backstitch_processor::{Claim, Database, Effects, Fence, Store};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::life::Life;
@@ -39,6 +40,8 @@ pub(crate) struct Postgres {
     locks: Mutex<Locks>,
     freed: Notify,
     down: AtomicBool,
+    /// Counts changes of openings, for those who wait for them.
+    openings: watch::Sender<u64>,
 }
 
 impl Postgres {
@@ -50,7 +53,13 @@ impl Postgres {
             locks: Mutex::default(),
             freed: Notify::new(),
             down: AtomicBool::new(false),
+            openings: watch::Sender::new(0),
         })
+    }
+
+    /// Tells when openings have changed.
+    pub(crate) fn watch_openings(&self) -> watch::Receiver<u64> {
+        self.openings.subscribe()
     }
 
     /// No connection works while it is down.

@@ -1,6 +1,7 @@
 //! A lane without database and broker: messages and timers in, records out.
 
 mod batches;
+mod participants;
 mod people;
 mod replies;
 mod starts;

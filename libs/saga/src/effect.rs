@@ -127,6 +127,7 @@ pub fn react(definition: &Definition, event: &Event) -> Vec<Effect> {
         Fact::SagaStarted(_)
         | Fact::StartRefused { .. }
         | Fact::CancelledBeforeStart { .. }
+        | Fact::StepQueued { .. }
         | Fact::StepSucceeded { .. }
         | Fact::StepRefused { .. }
         | Fact::StepTimedOut { .. }

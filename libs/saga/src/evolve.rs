@@ -25,6 +25,12 @@ pub fn evolve(state: State, event: &Event) -> State {
         Fact::StepRequested(request) | Fact::CompensationRequested(request) => {
             on_course(state, |course| ask(course, request, at))
         }
+        Fact::StepQueued { step, participant, raises_try, until, causation_id, .. } => on_course(state, |course| {
+            let (participant, raises_try, until) = (participant.clone(), *raises_try, *until);
+            let turn =
+                Waiting::Turn { participant, queued_at: at, until, raises_try, causation_id: *causation_id };
+            queue(course, step, turn, at);
+        }),
         Fact::StepSucceeded { step, result, .. } => on_course(state, |course| succeed(course, step, result)),
         Fact::StepRefused { step, .. } | Fact::CompensationRefused { step, .. } => {
             on_open(state, step, |open| open.waiting = Waiting::AfterRefusal)
@@ -146,6 +152,13 @@ fn ask(course: &mut Course, request: &Request, at: Timestamp) {
     open.attempt = request.attempt;
     open.try_number = request.try_number;
     open.waiting = waiting;
+}
+
+fn queue(course: &mut Course, step: &StepName, turn: Waiting, at: Timestamp) {
+    match course.open_mut().iter_mut().find(|open| open.step == *step) {
+        Some(open) => open.queue(turn, at),
+        None => course.open_mut().push(Open::queued(step, turn, at)),
+    }
 }
 
 fn opened(state: State, step: &StepName, waiting: Waiting, at: Timestamp) -> State {

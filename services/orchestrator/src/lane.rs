@@ -2,6 +2,7 @@
 //! pure core meets storage; it decides nothing itself.
 
 mod timers;
+mod turns;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use backstitch_contracts::{headers, saga};
 use backstitch_messaging::{LaneId, Record, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
-use backstitch_saga::participant::Heard;
+use backstitch_saga::participant::{Heard, Turns};
 use backstitch_saga::{
     Definition, Direction, Event, Fact, Input as SagaInput, JournalError, SagaId, State, Timestamp, command_id,
 };
@@ -51,6 +52,16 @@ struct Cause {
     id: Option<Uuid>,
     person: Option<String>,
     input: Option<String>,
+    /// The trace to go on with, where it is not that of the input being decided.
+    trace: Option<TraceContext>,
+}
+
+/// What a decision leads to, kept apart until all of it is known to be sendable.
+#[derive(Default)]
+struct Told {
+    records: Vec<Record>,
+    rows: Vec<JournalRow>,
+    silent: Vec<(String, Timestamp)>,
 }
 
 /// The sagas of one lane.
@@ -75,6 +86,7 @@ pub struct SagaLane<E = Sound> {
     /// Participants that this batch found silent, and when.
     silent: Vec<(String, Timestamp)>,
     held: Held,
+    turns: Turns,
 }
 
 /// A saga as the batch will leave it, and its state as it will be stored.
@@ -97,7 +109,7 @@ impl<E: Engine> SagaLane<E> {
     #[must_use]
     pub fn on(engine: E, lane: LaneId, definitions: Arc<Definitions>, outgoing: Arc<Outgoing>) -> Self {
         let answers = Answers::of(&definitions);
-        Self {
+        let mut lane = Self {
             lane,
             engine,
             definitions,
@@ -113,7 +125,10 @@ impl<E: Engine> SagaLane<E> {
             answers,
             silent: Vec::new(),
             held: Held::default(),
-        }
+            turns: Turns::default(),
+        };
+        lane.share_limits(1);
+        lane
     }
 
     /// The same beside other lanes of its process, which share what they hear of participants.
@@ -173,6 +188,7 @@ impl<E: Engine> SagaLane<E> {
             id: Some(message.envelope.event_id),
             person: message.envelope.user_id.clone().filter(|_| is_a_persons(message)),
             input: Some(format!("{}/{}", delivery.source, delivery.offset)),
+            trace: None,
         };
         let mut moved = false;
         let mut begun = Vec::new();
@@ -277,15 +293,22 @@ impl<E: Engine> SagaLane<E> {
             return Ok(false);
         }
         let unsendable = |error: &OutgoingError| Rejection { reason: "unsendable", detail: chain(error) };
+        let mut told = Told::default();
         for event in &events {
-            self.note(id, &mut live, event, cause, now, effects).map_err(|error| unsendable(&error))?;
+            self.note(id, &mut live, event, cause, now, &mut told).map_err(|error| unsendable(&error))?;
         }
         live.updated_at = now;
         let state = serde_json::to_string(&live.state)
             .map_err(|error| unsendable(&OutgoingError::from(JournalError::Write(error))))?;
-        remind(id, Some(&live), effects);
+        for record in told.records {
+            effects.publish(on_trace(record, cause.trace.as_ref()));
+        }
+        self.journal.extend(told.rows);
+        self.silent.extend(told.silent);
+        remind(id, Some(&live), cause.trace.as_ref(), effects);
         let before = self.staged.insert(id, Staged { live, state });
         self.replaced.push((id, before));
+        self.note_place(id);
         Ok(true)
     }
 
@@ -296,14 +319,14 @@ impl<E: Engine> SagaLane<E> {
         event: &Event,
         cause: &Cause,
         now: DateTime<Utc>,
-        effects: &mut Effects,
+        told: &mut Told,
     ) -> Result<(), OutgoingError> {
         live.seq += 1;
         note_step(live, event);
         if let Fact::StepTimedOut { step, .. } = &event.fact
             && let Some(participant) = live.definition.participant_of(&live.state, step)
         {
-            self.silent.push((participant.to_owned(), event.at));
+            told.silent.push((participant.to_owned(), event.at));
         }
         let state = std::mem::take(&mut live.state);
         live.state = self.engine.evolve(state, event);
@@ -317,7 +340,7 @@ impl<E: Engine> SagaLane<E> {
         let user_id = live.user_id.as_deref();
         let about = About { saga_id: id, correlation_id: live.correlation_id, user_id, now };
         for effect in self.engine.react(&live.definition, event) {
-            effects.publish(self.outgoing.effect(&effect, &about)?);
+            told.records.push(self.outgoing.effect(&effect, &about)?);
         }
         let entry = Entry {
             definition: &live.definition,
@@ -328,8 +351,8 @@ impl<E: Engine> SagaLane<E> {
             input: cause.input.as_deref(),
         };
         let about = About { user_id: cause.person.as_deref().or(user_id), ..about };
-        effects.publish(self.outgoing.journal(&entry, &about)?);
-        self.journal.push(JournalRow {
+        told.records.push(self.outgoing.journal(&entry, &about)?);
+        told.rows.push(JournalRow {
             saga_id: id,
             seq: live.seq,
             kind: event.kind(),
@@ -350,9 +373,10 @@ impl<E: Engine> SagaLane<E> {
                 Some(staged) => self.staged.insert(id, staged),
                 None => self.staged.remove(&id),
             };
+            self.note_place(id);
             // A timer that could not be handled has said itself when it rings again.
             if is_message {
-                remind(id, self.find(id), effects);
+                remind(id, self.find(id), None, effects);
             }
         }
     }
@@ -362,6 +386,11 @@ impl<E> SagaLane<E> {
     fn show_counts(&self) {
         metrics::gauge!("sagas_live", "lane" => self.lane.to_string()).set(self.live.len() as f64);
         metrics::gauge!("sagas_stuck", "lane" => self.lane.to_string()).set(self.stuck.len() as f64);
+        for (participant, waiting, taken) in self.turns.counts() {
+            let labels = [("participant", participant.to_owned()), ("lane", self.lane.to_string())];
+            metrics::gauge!("participant_turns_waiting", &labels).set(waiting as f64);
+            metrics::gauge!("participant_in_flight", &labels).set(f64::from(taken));
+        }
     }
 }
 
@@ -370,6 +399,7 @@ impl<E> Drop for SagaLane<E> {
     fn drop(&mut self) {
         self.live.clear();
         self.stuck.clear();
+        self.turns.clear();
         self.show_counts();
     }
 }
@@ -390,6 +420,8 @@ impl<E: Engine> Logic for SagaLane<E> {
         if decided.is_err() {
             self.silent.truncate(silent);
             self.give_back(journaled, effects, matches!(input, Input::Message(_)));
+        } else {
+            self.give_turns(now, effects);
         }
         decided
     }
@@ -422,7 +454,9 @@ impl<E: Engine> Logic for SagaLane<E> {
     }
 
     fn aborted(&mut self) {
-        self.staged.clear();
+        for id in std::mem::take(&mut self.staged).into_keys() {
+            self.note_place(id);
+        }
         self.journal.clear();
         self.silent.clear();
         self.held.aborted();
@@ -439,10 +473,12 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
         self.live = db.live_sagas(lane).await?.into_iter().map(|row| self.restore(row)).collect::<Result<_, _>>()?;
         self.stuck =
             self.live.iter().filter(|(_, live)| matches!(live.state, State::Stuck(_))).map(|(id, _)| *id).collect();
+        self.share_limits(db.lanes().await?);
+        let turns = self.queue_all();
         self.show_counts();
         let reminder =
             |(id, live): (&Uuid, &Live)| Some(Timer::reminder(id.to_string(), due_at(live)?, live.trace.clone()));
-        Ok(self.live.iter().filter_map(reminder).collect())
+        Ok(self.live.iter().filter_map(reminder).chain(turns).collect())
     }
 
     async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut D) -> Result<(), sqlx::Error> {
@@ -506,11 +542,22 @@ fn timestamp(now: DateTime<Utc>) -> Timestamp {
 }
 
 /// Has the saga's timer ring when it is due, or not at all.
-fn remind(id: Uuid, live: Option<&Live>, effects: &mut Effects) {
+fn remind(id: Uuid, live: Option<&Live>, trace: Option<&TraceContext>, effects: &mut Effects) {
     match live.and_then(due_at) {
-        Some(due_at) => effects.remind(id.to_string(), due_at),
+        Some(due_at) => {
+            let trace = trace.or_else(|| effects.trace()).cloned();
+            effects.remind_on(trace, id.to_string(), due_at);
+        }
         None => effects.cancel_timer(id.to_string()),
     }
+}
+
+/// A record goes on with the trace of the input being decided, unless it is told another.
+fn on_trace(mut record: Record, trace: Option<&TraceContext>) -> Record {
+    if let Some(trace) = trace {
+        record.headers.extend(trace.headers());
+    }
+    record
 }
 
 /// Whether the command is one that the saga may have sent: ids are derived, so nothing has to be remembered.

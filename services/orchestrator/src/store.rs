@@ -99,6 +99,12 @@ pub trait SagaStore: Database + OpeningStore {
     /// The database's.
     async fn definitions(&mut self) -> Result<Vec<(String, Value)>, sqlx::Error>;
 
+    /// How many lanes there are.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn lanes(&mut self) -> Result<i32, sqlx::Error>;
+
     /// Adds new sagas; one that exists already is a conflict.
     fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], batch: &mut Self::Batch);
 
@@ -121,6 +127,11 @@ impl SagaStore for PgConnection {
 
     async fn definitions(&mut self) -> Result<Vec<(String, Value)>, sqlx::Error> {
         definitions(self).await
+    }
+
+    async fn lanes(&mut self) -> Result<i32, sqlx::Error> {
+        let lanes = sqlx::query_scalar("SELECT lanes FROM processor.topology").fetch_optional(self).await?;
+        Ok(lanes.unwrap_or(1))
     }
 
     fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], batch: &mut Statement) {

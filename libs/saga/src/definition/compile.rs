@@ -25,6 +25,7 @@ pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionErro
     let flow = compiler.sequence(&spec.steps, "steps", Place::TOP);
     let result = compiler.result();
     compiler.untils();
+    let limits = compiler.limits(&triggers);
     let Compiler { problems, mut steps, kept, sub_sagas, .. } = compiler;
     if !problems.is_empty() {
         return Err(DefinitionError { problems });
@@ -38,7 +39,7 @@ pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionErro
     })?;
     let canonical = canonical_json(&value);
     let hash = sha256_hex(&canonical);
-    Ok(Definition { spec, canonical, hash, triggers, search, steps, by_name, flow, result, sub_sagas })
+    Ok(Definition { spec, canonical, hash, triggers, search, steps, by_name, flow, result, sub_sagas, limits })
 }
 
 /// Where in the flow something stands.

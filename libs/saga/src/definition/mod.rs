@@ -8,6 +8,7 @@ mod code;
 mod compile;
 mod compile_ask;
 mod compile_flow;
+mod compile_limits;
 mod compile_scope;
 mod compile_step;
 mod compile_sub_saga;
@@ -42,6 +43,7 @@ use serde_json::Value;
 
 use crate::expression::{EvaluationError, Expression, Facts, SagaFacts, Template};
 use crate::ids::{Direction, START_STEP, SagaId, StepName};
+use crate::participant::Limits;
 use crate::state::{Saga, State};
 use plan::{Ask, ForEach, Node, Rollback, Step};
 
@@ -72,6 +74,7 @@ pub struct Definition {
     flow: Vec<Node>,
     result: Option<Template>,
     sub_sagas: Vec<together::SubSagaUse>,
+    limits: BTreeMap<String, Limits>,
 }
 
 impl Definition {
@@ -166,6 +169,11 @@ impl Definition {
             (value.len() <= SEARCH_VALUE_BYTES_MAX).then(|| (name.clone(), value))
         });
         found.collect()
+    }
+
+    /// What participants bear, by the topics of their commands: whoever asks these waits for a turn.
+    pub const fn limits(&self) -> &BTreeMap<String, Limits> {
+        &self.limits
     }
 
     /// Time from the start after which a saga is rolled back.

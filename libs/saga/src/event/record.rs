@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Event;
 
 /// Every kind of journal entry, in the order of the topic's union.
-pub const KINDS: [&str; 33] = [
+pub const KINDS: [&str; 34] = [
     "SagaStarted",
     "StartRefused",
     "CancelledBeforeStart",
@@ -43,6 +43,7 @@ pub const KINDS: [&str; 33] = [
     "ChoiceMade",
     "FanOutStarted",
     "ParentTold",
+    "StepQueued",
 ];
 
 /// Fields that hold any shape of JSON, and whether nothing is written as null rather than as the text `null`.

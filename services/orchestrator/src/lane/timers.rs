@@ -11,6 +11,7 @@ use backstitch_saga::{Input as SagaInput, Timestamp};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::turns::NEXT_TURN;
 use super::{Cause, Live, SagaLane, time, timestamp};
 use crate::engine::Engine;
 
@@ -19,7 +20,7 @@ pub(super) const LOOK_AGAIN: &str = "withheld";
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(1);
 
 /// A saga whose next command cannot be sent is tried again after this long.
-const UNSENDABLE_RETRY: TimeDelta = TimeDelta::seconds(30);
+pub(super) const UNSENDABLE_RETRY: TimeDelta = TimeDelta::seconds(30);
 
 /// Sagas of which something is withheld.
 #[derive(Debug, Default)]
@@ -57,7 +58,13 @@ impl<E: Engine> SagaLane<E> {
         if timer.id == LOOK_AGAIN {
             return self.look_again(now, effects);
         }
+        if timer.id == NEXT_TURN {
+            // Turns are given after every input.
+            return Ok(());
+        }
         let Ok(id) = Uuid::parse_str(&timer.id) else { return Ok(()) };
+        // One that could not take its turn waits for it again.
+        self.note_place(id);
         let Some(live) = self.find(id) else { return Ok(()) };
         let clocks = self.participants.clocks();
         for input in due(&clocks, live, now).inputs {
@@ -76,7 +83,7 @@ impl<E: Engine> SagaLane<E> {
         effects: &mut Effects,
     ) -> Result<(), Rejection> {
         let Some(live) = self.find(id).cloned() else { return Ok(()) };
-        let cause = Cause { id: None, person: None, input: None };
+        let cause = Cause { id: None, person: None, input: None, trace: None };
         if let Err(rejection) = self.apply(id, live, input, &cause, now, effects) {
             // There is no message to set aside, and the saga must not be forgotten: a person mends the cause.
             tracing::error!(saga_id = %id, error = %rejection, "a due saga cannot go on; it is tried again");

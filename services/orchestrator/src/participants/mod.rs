@@ -3,6 +3,7 @@
 
 mod answers;
 mod keeper;
+mod limits;
 pub mod store;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 
 pub use answers::Answers;
 pub use keeper::{READ_EVERY, keep};
+pub use limits::limits;
 
 /// The circuit breakers of one process.
 #[derive(Debug, Default)]

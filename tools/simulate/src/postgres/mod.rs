@@ -287,6 +287,12 @@ impl SagaStore for Connection {
         Ok(Vec::new())
     }
 
+    async fn lanes(&mut self) -> Result<i32, sqlx::Error> {
+        self.reach("lanes").await?;
+        let tables = lock(&self.database.tables);
+        Ok(tables.layout.as_ref().map_or(1, |(_, lanes)| *lanes))
+    }
+
     fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], batch: &mut Batch) {
         batch.sagas_new.extend(sagas.iter().map(|row| (lane.0, (*row).clone())));
     }

@@ -36,8 +36,16 @@ fn show(cli: &Cli, participants: &Value) -> anyhow::Result<Code> {
     }
     let rows = participants.as_array().into_iter().flatten().map(|participant| {
         let cell = |name: &str| text(&participant[name]);
-        [cell("topic"), cell("breaker").replace('_', " "), short_time(&cell("since")), cell("by"), cell("reason")]
+        [
+            cell("topic"),
+            cell("breaker").replace('_', " "),
+            short_time(&cell("since")),
+            cell("by"),
+            cell("reason"),
+            cell("in_flight_max"),
+            cell("rate_max"),
+        ]
     });
-    print(&table(["topic", "breaker", "since", "by", "reason"], rows));
+    print(&table(["topic", "breaker", "since", "by", "reason", "at once", "rate"], rows));
     Ok(Code::Done)
 }

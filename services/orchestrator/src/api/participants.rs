@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use backstitch_saga::participant::{Clocks, Opening, Openings, Phase};
+use backstitch_saga::participant::{Clocks, Limits, Opening, Openings, Phase};
 use backstitch_saga::{By, Timestamp, sub_saga};
 use backstitch_service_kit::http::{Caller, Operator, Path, Problem, ProblemBody, Viewer};
 use chrono::{DateTime, Utc};
@@ -107,11 +107,15 @@ async fn read(api: &Api) -> Result<BTreeMap<String, Participant>, Problem> {
 fn participant(api: &Api, topic: &str, openings: &Openings, now: Timestamp) -> Participant {
     let current = openings.current();
     let by = current.and_then(|opening| opening.by.as_ref());
+    let limits = api.definitions.iter().filter_map(|definition| definition.limits().get(topic));
+    let limits = limits.fold(Limits::default(), |one, other| one.stricter(*other));
     Participant {
         topic: topic.to_owned(),
         breaker: current.map_or(Phase::Closed, |opening| opening.phase(now, &api.rules)).as_str().to_owned(),
         since: current.and_then(|opening| DateTime::from_timestamp_micros(opening.opened_at.as_micros())),
         by: by.map(|by| by.who.clone()),
         reason: by.and_then(|by| by.why.clone()),
+        in_flight_max: limits.in_flight_max,
+        rate_max: limits.rate_max.map(|rate| rate.to_string()),
     }
 }

@@ -7,6 +7,7 @@ mod replies;
 mod starts;
 mod sub_sagas;
 mod timers;
+mod turns;
 
 use std::ops::Deref;
 use std::sync::Arc;

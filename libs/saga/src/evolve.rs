@@ -27,8 +27,7 @@ pub fn evolve(state: State, event: &Event) -> State {
         }
         Fact::StepQueued { step, participant, raises_try, until, causation_id, .. } => on_course(state, |course| {
             let (participant, raises_try, until) = (participant.clone(), *raises_try, *until);
-            let turn =
-                Waiting::Turn { participant, queued_at: at, until, raises_try, causation_id: *causation_id };
+            let turn = Waiting::Turn { participant, queued_at: at, until, raises_try, causation_id: *causation_id };
             queue(course, step, turn, at);
         }),
         Fact::StepSucceeded { step, result, .. } => on_course(state, |course| succeed(course, step, result)),

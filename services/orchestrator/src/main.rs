@@ -58,7 +58,8 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     wires.processor(&context, plan, Arc::new(NoCalls), make).await?;
     let commands = SagaCommands::new(wires.publisher.clone(), wires.encoder(saga::COMMANDS).await?);
     let startable: Vec<_> = definitions.all_deployed().cloned().collect();
-    let routes = api::router(Api::new(wires.pool.clone(), Arc::new(commands), &startable).judging_by(*participants.rules()));
+    let routes =
+        api::router(Api::new(wires.pool.clone(), Arc::new(commands), &startable).judging_by(*participants.rules()));
     context.serve(&context.config.http, &context.config.auth, routes).await?;
     Ok(())
 }

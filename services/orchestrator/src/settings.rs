@@ -42,10 +42,7 @@ impl ParticipantsSettings {
     /// As the engine takes them.
     #[must_use]
     pub const fn rules(&self) -> BreakerRules {
-        BreakerRules {
-            silences_max: self.silences_max,
-            probe_after: Duration::from_secs(self.probe_after_seconds),
-        }
+        BreakerRules { silences_max: self.silences_max, probe_after: Duration::from_secs(self.probe_after_seconds) }
     }
 }
 

@@ -168,9 +168,8 @@ mod tests {
     #[test]
     fn where_silence_never_opens_it_it_stays_closed() {
         let rules = BreakerRules { silences_max: 0, ..RULES };
-        let breaker = (0..100).fold(Breaker::default(), |breaker, at| {
-            breaker.hear(Heard::Silence, Timestamp::from_micros(at), &rules)
-        });
+        let breaker = (0..100)
+            .fold(Breaker::default(), |breaker, at| breaker.hear(Heard::Silence, Timestamp::from_micros(at), &rules));
         assert!(!breaker.is_open());
     }
 

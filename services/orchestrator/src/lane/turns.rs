@@ -27,7 +27,9 @@ impl<E: Engine> SagaLane<E> {
         let limits = limits(&self.definitions);
         for (participant, limits) in limits.iter().filter(|(_, limits)| lane == 0 && limits.are_below(lanes)) {
             tracing::warn!(
-                participant, lanes, ?limits,
+                participant,
+                lanes,
+                ?limits,
                 "each lane may ask for one at least, so all together may ask for more than the limit"
             );
         }

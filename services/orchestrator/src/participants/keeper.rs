@@ -110,6 +110,7 @@ fn show(clocks: &Clocks, shown: &mut BTreeSet<String>) {
     shown.extend(clocks.iter().map(|(participant, _)| participant.to_owned()));
     for participant in shown.iter() {
         let open = clocks.of(participant).and_then(Openings::current).is_some();
-        metrics::gauge!("participant_breaker_open", "participant" => participant.clone()).set(f64::from(u8::from(open)));
+        metrics::gauge!("participant_breaker_open", "participant" => participant.clone())
+            .set(f64::from(u8::from(open)));
     }
 }

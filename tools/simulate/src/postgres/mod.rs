@@ -272,7 +272,9 @@ impl SagaStore for Connection {
     async fn live_sagas(&mut self, lane: LaneId) -> Result<Vec<SagaRow>, sqlx::Error> {
         self.reach("live sagas").await?;
         let tables = lock(&self.database.tables);
+        let forgets = self.mutation() == Some(Mutation::ClaimForgetsWhoWaits);
         let live = tables.sagas.values().filter(|(at, row)| *at == lane.0 && row.finished_at.is_none());
+        let live = live.filter(|(_, row)| !(forgets && row.state.contains(r#""for":"turn""#)));
         Ok(live.map(|(_, row)| row.clone()).collect())
     }
 

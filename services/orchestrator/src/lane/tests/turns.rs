@@ -75,7 +75,10 @@ impl Desk {
 #[test]
 fn where_there_is_a_place_the_turn_comes_with_the_same_batch() {
     let answer = one_at_once().charges("c-1");
-    assert_eq!((answer.entries(), answer.commands()), (vec!["SagaStarted", "StepQueued", "StepRequested"], vec![SENT.into()]));
+    assert_eq!(
+        (answer.entries(), answer.commands()),
+        (vec!["SagaStarted", "StepQueued", "StepRequested"], vec![SENT.into()])
+    );
 }
 
 #[test]
@@ -90,7 +93,10 @@ fn who_waits_is_asked_for_in_the_batch_that_makes_room() {
     desk.commits();
     desk.now = seconds(60);
     let room = desk.pays("c-1");
-    assert_eq!((room.entries(), room.commands()), (vec!["StepSucceeded", "SagaCompleted", "StepRequested"], vec![SENT.into()]));
+    assert_eq!(
+        (room.entries(), room.commands()),
+        (vec!["StepSucceeded", "SagaCompleted", "StepRequested"], vec![SENT.into()])
+    );
     assert_eq!(room.find("StepRequested").envelope.aggregate_id, saga("c-2").to_string());
     // The clock of the attempt starts now.
     assert_eq!(desk.due_at(saga("c-2")), Some(seconds(70)));

@@ -52,7 +52,10 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let participants = Arc::new(Participants::new(context.config.participants.rules()));
     let pause = || tokio::time::sleep(participants::READ_EVERY);
     let keeping = participants::keep(participants.clone(), wires.pool.clone(), context.shutdown.clone(), pause);
-    context.tasks.spawn("participants", async move { Ok(keeping.await) });
+    context.tasks.spawn("participants", async move {
+        keeping.await;
+        Ok(())
+    });
     let lanes = (definitions.clone(), outgoing.clone(), participants.clone());
     let make = move |lane| SagaLane::new(lane, lanes.0.clone(), lanes.1.clone()).sharing(lanes.2.clone());
     wires.processor(&context, plan, Arc::new(NoCalls), make).await?;

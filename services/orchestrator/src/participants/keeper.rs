@@ -38,7 +38,7 @@ pub async fn keep<S: Store, P: Future<Output = ()> + Send>(
             };
             // Whatever goes wrong, the connection is not used again.
             let db = lease.insert(db);
-            round(&participants, &mut **db, reads % PRUNE_EVERY == 0).await
+            round(&participants, &mut **db, reads.is_multiple_of(PRUNE_EVERY)).await
         };
         let failed = match outcome.await {
             Ok(()) => {

@@ -53,6 +53,12 @@ impl Effects {
         self.timers.insert(timer.id.clone(), TimerChange::Set(timer));
     }
 
+    /// The same on a trace other than the input's: for what the input has only made room for.
+    pub fn remind_on(&mut self, trace: Option<TraceContext>, id: impl Into<String>, due_at: DateTime<Utc>) {
+        let timer = Timer::reminder(id, due_at, trace);
+        self.timers.insert(timer.id.clone(), TimerChange::Set(timer));
+    }
+
     /// Takes a timer back; unknown ids are fine.
     pub fn cancel_timer(&mut self, id: impl Into<String>) {
         self.timers.insert(id.into(), TimerChange::Cancel);

@@ -67,7 +67,8 @@ impl Outline {
                 }
                 // A single item may stand for a list of one.
                 None if part == "[0]" => {}
-                None => break,
+                // Names of topics have dots in them.
+                None => known = next,
             }
         }
         Some(found)

@@ -143,6 +143,44 @@ fn a_fault_inside_a_branch_is_found_at_its_place() {
 }
 
 #[test]
+fn limits_are_equal_in_yaml_and_in_rust_and_their_faults_are_found_at_their_place() {
+    let text =
+        document("    delay: 1s\nparticipants:\n  kitchen.commands:\n    in_flight_max: 100\n    rate_max: 50/1s\n");
+    let rust = Definition::builder("tea", 1)
+        .starts_on(Trigger::event("orders.events", "Ordered", "event.id"))
+        .in_flight_max("kitchen.commands", 100)
+        .rate_max("kitchen.commands", 50, Duration::from_secs(1))
+        .step(StepBuilder::ask("boil", "kitchen.commands", "Boil").done_on("Boiled").nothing_on_rollback())
+        .step(StepBuilder::delay("pour", Duration::from_secs(1)));
+    assert_eq!(parse("tea.yaml", &text).unwrap(), rust.build().unwrap());
+    let wrong = |limits: &str| faults(&document(&format!("    delay: 1s\nparticipants:\n  {limits}\n")));
+    assert_eq!(
+        wrong("kitchen.commands:\n    rate_max: 50/s\n    in_flight_max: 0"),
+        [
+            "tea.yaml:15:20: participants.kitchen.commands.in_flight_max: where no command may be under way, no saga ever \
+             ends [BS0102]"
+        ]
+    );
+    assert_eq!(
+        wrong("kitchen.comands: { in_flight_max: 1 }"),
+        ["tea.yaml:13:20: participants.kitchen.comands: no step asks `kitchen.comands`; did you mean \
+             `kitchen.commands`? [BS0102]"]
+    );
+    assert_eq!(
+        wrong("kitchen.commands: { rate_max: 50 a second }"),
+        [
+            "tea.yaml:13:33: participants.kitchen.commands.rate_max: `50 a second` is no rate: write it like 50/s, 600/m \
+             or 10/1h30m at line 13, column 33 [BS0101]"
+        ]
+    );
+    assert_eq!(
+        wrong("kitchen.commands: {}"),
+        ["tea.yaml:13:21: participants.kitchen.commands: nothing is limited here: say `in_flight_max` or `rate_max` \
+             [BS0102]"]
+    );
+}
+
+#[test]
 fn every_definition_that_ships_loads() {
     let names: Vec<String> = load_dir(&sagas()).unwrap().iter().map(|saga| saga.name().to_owned()).collect();
     assert!(names.contains(&"order-fulfilment".to_owned()), "{names:?}");

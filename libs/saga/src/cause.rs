@@ -53,6 +53,11 @@ pub enum Cause {
         /// The step it did not answer to.
         step: StepName,
     },
+    /// A step had no turn at its participant in the time for all its attempts.
+    NoTurn {
+        /// The step.
+        step: StepName,
+    },
     /// A finished step was taken back by itself.
     Undone {
         /// The step.
@@ -85,6 +90,7 @@ impl fmt::Display for Cause {
             Self::Refused { reason: Some(reason), .. } => f.write_str(reason),
             Self::Refused { event_type, .. } => f.write_str(event_type),
             Self::Silent { .. } => f.write_str("no reply"),
+            Self::NoTurn { step } => write!(f, "{step} had no turn in time"),
             Self::Undone { step, event_type } => write!(f, "{step} was taken back: {event_type}"),
             Self::NothingCame { step } => write!(f, "nothing came for {step}"),
             Self::NoChoice { step } => write!(f, "no condition of {step} held"),

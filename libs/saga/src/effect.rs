@@ -138,6 +138,7 @@ pub fn react(definition: &Definition, event: &Event) -> Vec<Effect> {
         Fact::SagaStarted(_)
         | Fact::StartRefused { .. }
         | Fact::CancelledBeforeStart { .. }
+        | Fact::StepQueued { .. }
         | Fact::StepSucceeded { .. }
         | Fact::StepRefused { .. }
         | Fact::StepTimedOut { .. }

@@ -25,6 +25,7 @@ pub fn evolve(state: State, event: &Event) -> State {
         Fact::StepRequested(request) | Fact::CompensationRequested(request) => {
             on_course(state, |course| ask(course, request, at))
         }
+        Fact::StepQueued { .. } => on_course(state, |course| queue(course, &event.fact, at)),
         Fact::StepSucceeded { step, result, .. } => on_course(state, |course| succeed(course, step, result)),
         Fact::StepRefused { step, .. } | Fact::CompensationRefused { step, .. } => {
             on_open(state, step, |open| open.waiting = Waiting::AfterRefusal)
@@ -148,6 +149,16 @@ fn ask(course: &mut Course, request: &Request, at: Timestamp) {
     open.attempt = request.attempt;
     open.try_number = request.try_number;
     open.waiting = waiting;
+}
+
+fn queue(course: &mut Course, queued: &Fact, at: Timestamp) {
+    let Fact::StepQueued { step, participant, raises_try, until, causation_id, .. } = queued else { return };
+    let (participant, raises_try, until) = (participant.clone(), *raises_try, *until);
+    let turn = Waiting::Turn { participant, queued_at: at, until, raises_try, causation_id: *causation_id };
+    match course.open_mut().iter_mut().find(|open| open.step == *step) {
+        Some(open) => open.queue(turn, at),
+        None => course.open_mut().push(Open::queued(step, turn, at)),
+    }
 }
 
 fn opened(state: State, step: &StepName, waiting: Waiting, at: Timestamp) -> State {

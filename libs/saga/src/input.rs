@@ -28,6 +28,13 @@ pub enum Input {
         /// The attempt, from 1.
         attempt: u32,
     },
+    /// A step's turn at its participant has come.
+    Turn {
+        /// The step.
+        step: StepName,
+        /// Forward or compensation.
+        direction: Direction,
+    },
     /// The saga's time is up.
     SagaDeadline,
     /// Somebody wants it rolled back.
@@ -138,6 +145,7 @@ impl Input {
             Self::Start(_) => "Start",
             Self::Reply(_) => "Reply",
             Self::Deadline { .. } => "Deadline",
+            Self::Turn { .. } => "Turn",
             Self::SagaDeadline => "SagaDeadline",
             Self::Cancel { .. } => "Cancel",
             Self::Pause { .. } => "Pause",

@@ -21,6 +21,7 @@ mod expression;
 mod ids;
 mod input;
 pub mod migrate;
+pub mod participant;
 mod state;
 pub mod sub_saga;
 mod time;

@@ -51,6 +51,23 @@ fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn limits_are_for_participants_that_are_asked_and_leave_something_to_do() {
+    let wrong = tea()
+        .in_flight_max("kitchn.commands", 5)
+        .in_flight_max("kitchen.commands", 0)
+        .rate_max("kitchen.commands", 0, Duration::from_secs(1))
+        .step(boil());
+    assert_eq!(
+        problems(wrong),
+        [
+            "participants.kitchen.commands.in_flight_max: where no command may be under way, no saga ever ends",
+            "participants.kitchen.commands.rate_max: a rate is at least one command, in some time",
+            "participants.kitchn.commands: no step asks `kitchn.commands`; did you mean `kitchen.commands`?",
+        ]
+    );
+}
+
+#[test]
 fn a_step_uses_only_what_came_before_it() {
     let later = tea().step(pour().with([("heat", "steps.boil.heat")]).nothing_on_rollback()).step(boil());
     assert_eq!(problems(later), ["steps[0].with.heat: no step before this one is called `boil`"]);

@@ -2,7 +2,7 @@
 //!
 //! Separate because stories, exhaustive walks and random walks all check the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backstitch_saga::{Definition, Direction, Event, Fact, Request, State, StepName, SubSagaAnswer};
 
@@ -50,6 +50,32 @@ pub fn broken_law(definition: &Definition, journal: &[Event]) -> Option<String> 
         .or_else(|| nothing_after_the_pivot_is_undone(definition, journal))
         .or_else(|| everything_done_is_undone(definition, journal))
         .or_else(|| undone_in_reverse(definition, journal))
+        .or_else(|| limits_are_kept(definition, journal))
+}
+
+/// Whoever has limits is asked once for each turn, and nobody else waits for turns.
+fn limits_are_kept(definition: &Definition, journal: &[Event]) -> Option<String> {
+    let mut turns = BTreeSet::new();
+    for event in journal {
+        let (request, direction) = match &event.fact {
+            Fact::StepQueued { step, direction, participant, .. } => {
+                if definition.asks_at(step, *direction) != Some(participant) {
+                    return Some(format!("{step} waits for a turn at {participant}, which it does not ask"));
+                }
+                turns.insert((step.clone(), *direction));
+                continue;
+            }
+            Fact::StepRequested(request) => (request, Direction::Forward),
+            Fact::CompensationRequested(request) => (request, Direction::Compensate),
+            _ => continue,
+        };
+        let limited = definition.asks_at(&request.step, direction);
+        let limited = limited.is_some_and(|topic| definition.limits().contains_key(topic));
+        if turns.remove(&(request.step.clone(), direction)) != limited {
+            return Some(format!("{} was asked {}", request.step, if limited { "out of turn" } else { "in a queue" }));
+        }
+    }
+    None
 }
 
 /// Whoever started a sub-saga was told how it ended, and nothing else last.

@@ -11,15 +11,40 @@ use crate::participant::{self, Says};
 use crate::specimen::Specimen;
 use crate::story::{Story, cancelled_before_start, started};
 
+/// The table for a definition whose participants have limits: what waits for its turn, and what does not.
+///
+/// # Panics
+/// As [`state_grid`].
+pub fn queue_grid(specimen: &Specimen) -> String {
+    let specimen = specimen.clone().limited();
+    let (first, second) = two_steps(&specimen);
+    let started = || started(&specimen).turns();
+    let waits = started().done(&first);
+    let silent = waits.clone().turn(&second).silence(&second);
+    let back = waits.clone().turn(&second).refused(&second);
+    let columns = vec![
+        ("waits", waits.clone()),
+        ("paused", waits.clone().paused("ann")),
+        ("asked", waits.turn(&second)),
+        ("waits again after silence", silent),
+        ("waits rolling back", back.clone()),
+        ("asked rolling back", back.turns()),
+    ];
+    grid(&specimen, &columns)
+}
+
 /// The table for a definition, in Markdown. Its second command step must be undoable and its first must be done in
 /// time for the stories told here.
 ///
 /// # Panics
 /// When the definition has fewer than two command steps.
 pub fn state_grid(specimen: &Specimen) -> String {
-    let stories = stories(specimen);
+    grid(specimen, &stories(specimen))
+}
+
+fn grid(specimen: &Specimen, stories: &[(&'static str, Story)]) -> String {
     let mut text = String::from("| input |");
-    for (name, _) in &stories {
+    for (name, _) in stories {
         let _ = write!(text, " {name} |");
     }
     text.push_str("\n|---|");
@@ -27,7 +52,7 @@ pub fn state_grid(specimen: &Specimen) -> String {
     let by_parent = |probe: &Probe| matches!(probe, Probe::ByParent { .. });
     for (name, input) in inputs().into_iter().filter(|(_, probe)| specimen.parent().is_some() || !by_parent(probe)) {
         let _ = write!(text, "\n| {name} |");
-        for (_, story) in &stories {
+        for (_, story) in stories {
             let _ = write!(text, " {} |", cell(story, &input));
         }
     }
@@ -77,6 +102,7 @@ enum Probe {
     Foreign,
     UnrelatedEvent,
     TakenBack,
+    Turn,
     Timer,
     OldTimer,
     SagaDeadline,
@@ -96,6 +122,7 @@ fn inputs() -> Vec<(&'static str, Probe)> {
         ("earlier step taken back", Probe::TakenBack),
         ("compensation done", Probe::Answer(Direction::Compensate, Says::Done)),
         ("unrelated event", Probe::UnrelatedEvent),
+        ("turn", Probe::Turn),
         ("timer due", Probe::Timer),
         ("timer of an old attempt", Probe::OldTimer),
         ("saga deadline due", Probe::SagaDeadline),
@@ -140,12 +167,17 @@ fn input(story: &Story, probe: &Probe) -> Option<Input> {
             "SomethingElse".clone_into(&mut reply.event_type);
             Input::Reply(reply)
         }),
+        Probe::Turn => {
+            let direction = story.state.direction().unwrap_or(Direction::Forward);
+            let open = story.state.open().first();
+            Some(Input::Turn { step: open.map_or(second, |open| open.step.clone()), direction })
+        }
         Probe::Timer | Probe::OldTimer => {
             let direction = story.state.direction().unwrap_or(Direction::Forward);
             let open = story.state.open().first();
             let step = open.map_or(second, |open| open.step.clone());
             let attempt = open.map_or(1, |open| open.attempt);
-            let attempt = if matches!(probe, Probe::OldTimer) { attempt - 1 } else { attempt };
+            let attempt = if matches!(probe, Probe::OldTimer) { attempt.wrapping_sub(1) } else { attempt };
             Some(Input::Deadline { step, direction, attempt })
         }
         Probe::SagaDeadline => Some(Input::SagaDeadline),

@@ -28,7 +28,7 @@ mod transcript;
 mod walk;
 
 pub use checks::broken_law;
-pub use grid::state_grid;
+pub use grid::{queue_grid, state_grid};
 pub use laws::{Misbehaviours, keeps_the_laws};
 pub use specimen::Specimen;
 pub use story::{Story, cancelled_before_start, rolled_back_before_start, started, started_without};

@@ -57,6 +57,27 @@ impl Specimen {
         self
     }
 
+    /// The same where every participant has limits, so that everything waits for its turn.
+    ///
+    /// # Panics
+    /// When the definition cannot be read again from its canonical form.
+    #[must_use]
+    pub fn limited(mut self) -> Self {
+        let mut text: Value = serde_json::from_str(self.definition.to_canonical_json()).unwrap_or_default();
+        let limits = |topic: &&str| ((*topic).to_owned(), json!({ "in_flight_max": 1 }));
+        text["participants"] = self.definition.command_topics().iter().map(limits).collect();
+        let limited = Definition::from_canonical_json(&text.to_string());
+        self.definition = Arc::new(limited.unwrap_or_else(|error| panic!("{error}")));
+        self
+    }
+
+    /// The same under another key, where no trigger computes it.
+    #[must_use]
+    pub fn with_key(mut self, key: &str) -> Self {
+        self.samples.key = Some(key.to_owned());
+        self
+    }
+
     /// The same with other data to start with.
     #[must_use]
     pub fn starting_with(mut self, data: Value) -> Self {

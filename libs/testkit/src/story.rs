@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstitch_saga::{
     By, Command, Definition, Direction, Effect, Event, Input, Move, Parent, ParentCancel, Reply, SagaId, Signal, Start,
-    StartedBy, State, StepName, Timestamp, Unsendable, decide_move, decide_without, evolve, migrate::moved_to, react,
+    StartedBy, State, StepName, Timestamp, Unsendable, Waiting, decide_move, decide_without, evolve, migrate::moved_to, react,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -185,6 +185,32 @@ impl Story {
         let (step, reason) = (StepName::from(step), "it fits no schema".to_owned());
         self.unsendable.push(Unsendable { step, direction, reason });
         self
+    }
+
+    /// Its turn at its participant came.
+    #[must_use]
+    pub fn turn(mut self, step: &str) -> Self {
+        self.give_turn(&StepName::from(step));
+        self
+    }
+
+    /// The turns of all that wait for one came, in order.
+    #[must_use]
+    pub fn turns(mut self) -> Self {
+        while let Some(step) = self.next_turn() {
+            self.give_turn(&step);
+        }
+        self
+    }
+
+    fn next_turn(&self) -> Option<StepName> {
+        let mut open = self.state.open().iter();
+        open.find(|open| matches!(open.waiting, Waiting::Turn { .. })).map(|open| open.step.clone())
+    }
+
+    pub(crate) fn give_turn(&mut self, step: &StepName) {
+        let direction = self.state.direction().unwrap_or(Direction::Forward);
+        self.feed(&Input::Turn { step: step.clone(), direction });
     }
 
     /// The participant did it.

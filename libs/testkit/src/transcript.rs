@@ -7,6 +7,9 @@ use backstitch_saga::{Effect, Event, Fact};
 /// The lines that an event and its effects add to a transcript.
 pub(crate) fn lines(event: &Event, effects: &[Effect]) -> Vec<String> {
     let said = match &event.fact {
+        Fact::StepQueued { step, participant, .. } => {
+            Some(format!("{step} waits for its turn at {}", who(participant)))
+        }
         Fact::StartRefused { reason } => Some(format!("start refused: {reason}")),
         Fact::CancelledBeforeStart { by } => Some(format!("refused: cancelled by {by}")),
         Fact::SagaPaused { by } => Some(format!("paused by {by}")),

@@ -16,6 +16,7 @@ pub(crate) enum Move {
     AnswerByForeigner(StepName),
     LateAnswer(StepName, Direction, Says),
     TimeUp(StepName),
+    Turn(StepName),
     Arrival(StepName),
     EarlyArrival(StepName),
     TakenBack(StepName),
@@ -33,7 +34,7 @@ pub(crate) enum Move {
 impl Move {
     /// Whether this is how things should go.
     pub(crate) fn is_expected(&self) -> bool {
-        matches!(self, Self::Answer(_, Says::Done) | Self::Arrival(_))
+        matches!(self, Self::Answer(_, Says::Done) | Self::Arrival(_) | Self::Turn(_))
     }
 }
 
@@ -77,6 +78,13 @@ fn moving(story: &Story) -> Vec<Move> {
             Waiting::NextAttempt { .. } => {
                 moves.push(Move::TimeUp(step.clone()));
                 moves.push(Move::Answer(step.clone(), Says::Done));
+            }
+            Waiting::Turn { until, .. } => {
+                moves.push(Move::Turn(step.clone()));
+                moves.extend(until.map(|_| Move::TimeUp(step.clone())));
+                // Of an attempt before, or of nobody.
+                moves.push(Move::Answer(step.clone(), Says::Refused));
+                moves.push(Move::AnswerByForeigner(step.clone()));
             }
             Waiting::Delay { .. } => moves.push(Move::TimeUp(step.clone())),
             Waiting::Arrival { until } => {
@@ -132,6 +140,7 @@ pub(crate) fn make(story: &mut Story, next: &Move) {
             }
         }
         Move::LateAnswer(step, direction, says) => say(story, step, *direction, *says),
+        Move::Turn(step) => story.give_turn(step),
         Move::TimeUp(step) => story.ring(step.as_str()),
         Move::Arrival(step) | Move::EarlyArrival(step) => {
             if let Some(input) = participant::arrival(&story.specimen, story.id, step) {

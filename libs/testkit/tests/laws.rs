@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use backstitch_testkit::{Misbehaviours, Specimen, Walk, keeps_the_laws, state_grid, wander};
+use backstitch_testkit::{Misbehaviours, Specimen, Walk, keeps_the_laws, queue_grid, state_grid, wander};
 use proptest::prelude::{ProptestConfig, any, proptest};
 
 fn project() -> PathBuf {
@@ -27,6 +27,17 @@ fn every_saga_ends_whatever_two_things_go_wrong() {
     }
 }
 
+#[test]
+fn every_saga_ends_though_it_waits_for_its_turns() {
+    for specimen in all() {
+        let limited = specimen.limited();
+        let told = keeps_the_laws(&limited, Misbehaviours(1));
+        assert!(told > 20, "{}: only {told} stories", limited.definition().name());
+    }
+}
+
+static LIMITED: LazyLock<Vec<Specimen>> = LazyLock::new(|| all().into_iter().map(Specimen::limited).collect());
+
 static SPECIMENS: LazyLock<Vec<Specimen>> = LazyLock::new(all);
 
 proptest! {
@@ -38,6 +49,15 @@ proptest! {
             wander(specimen, &Walk { choices: choices.clone(), unsendable: Vec::new() });
         }
     }
+
+    #[test]
+    fn every_saga_ends_whatever_goes_wrong_while_it_waits_for_its_turns(
+        choices in proptest::collection::vec(any::<u16>(), 0..40),
+    ) {
+        for specimen in LIMITED.iter() {
+            wander(specimen, &Walk { choices: choices.clone(), unsendable: Vec::new() });
+        }
+    }
 }
 
 #[test]
@@ -45,7 +65,9 @@ fn the_state_grid_in_the_documents_is_the_engine_s_own() {
     let specimen = Specimen::load(&project().join("sagas"), "order-fulfilment");
     let path = project().join("docs/state-grid.md");
     let as_sub_saga = state_grid(&specimen.clone().as_sub_saga());
-    let grid = format!("{HEADING}\n{}\n{AS_SUB_SAGA}\n{as_sub_saga}", state_grid(&specimen));
+    let with_limits = queue_grid(&specimen);
+    let grid =
+        format!("{HEADING}\n{}\n{AS_SUB_SAGA}\n{as_sub_saga}\n{WITH_LIMITS}\n{with_limits}", state_grid(&specimen));
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &grid).unwrap();
     }
@@ -56,6 +78,12 @@ fn the_state_grid_in_the_documents_is_the_engine_s_own() {
 const AS_SUB_SAGA: &str = "## As a sub-saga
 
 The same saga, started by a step of another one.
+";
+
+const WITH_LIMITS: &str = "## Where participants have limits
+
+The same saga, whose participants may be asked for so much at once. Its first step is done, and the second waits for its
+turn, or was asked.
 ";
 
 const HEADING: &str = "# What each input does in each state

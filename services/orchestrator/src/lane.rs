@@ -2,6 +2,8 @@
 //! pure core meets storage; it decides nothing itself.
 
 mod sayable;
+mod timers;
+mod turns;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,18 +13,21 @@ use async_trait::async_trait;
 use backstitch_contracts::{headers, saga};
 use backstitch_messaging::{LaneId, Record, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
+use backstitch_saga::participant::{Heard, Turns};
 use backstitch_saga::{
     By, Definition, Direction, Event, Fact, Input as SagaInput, JournalError, Move, SagaId, State, Timestamp,
     Unsendable, command_id, decide_move, migrate::moved_to,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::definitions::Definitions;
 use crate::engine::{Engine, Sound};
 use crate::outgoing::{About, Entry, Outgoing, OutgoingError};
+use crate::participants::{Answers, Participants};
 use crate::route::{Target, flow_keys, is_a_persons, targets};
 use crate::store::{JournalRow, SagaRow, SagaStore};
+use timers::Held;
 
 /// A saga in memory.
 #[derive(Debug, Clone)]
@@ -49,6 +54,16 @@ struct Cause {
     id: Option<Uuid>,
     person: Option<String>,
     input: Option<String>,
+    /// The trace to go on with, where it is not that of the input being decided.
+    trace: Option<TraceContext>,
+}
+
+/// What a decision leads to, kept apart until all of it is known to be sendable.
+#[derive(Default)]
+struct Told {
+    records: Vec<Record>,
+    rows: Vec<JournalRow>,
+    silent: Vec<(String, Timestamp)>,
 }
 
 /// What a saga is asked.
@@ -75,6 +90,13 @@ pub struct SagaLane<E = Sound> {
     journal: Vec<JournalRow>,
     /// What the input being decided has replaced in `staged`.
     replaced: Vec<(Uuid, Option<Staged>)>,
+    participants: Arc<Participants>,
+    /// What participants answer with.
+    answers: Answers,
+    /// Participants that this batch found silent, and when.
+    silent: Vec<(String, Timestamp)>,
+    held: Held,
+    turns: Turns,
 }
 
 impl Live {
@@ -91,9 +113,6 @@ struct Staged {
     state: String,
 }
 
-/// A due saga whose journal cannot be written is tried again after this long.
-const UNSENDABLE_RETRY: TimeDelta = TimeDelta::seconds(30);
-
 impl SagaLane {
     /// A lane with nothing in memory yet.
     #[must_use]
@@ -106,7 +125,8 @@ impl<E: Engine> SagaLane<E> {
     /// The same on another engine.
     #[must_use]
     pub fn on(engine: E, lane: LaneId, definitions: Arc<Definitions>, outgoing: Arc<Outgoing>) -> Self {
-        Self {
+        let answers = Answers::of(&definitions);
+        let mut lane = Self {
             lane,
             engine,
             definitions,
@@ -118,7 +138,21 @@ impl<E: Engine> SagaLane<E> {
             staged: BTreeMap::new(),
             journal: Vec::new(),
             replaced: Vec::new(),
-        }
+            participants: Arc::default(),
+            answers,
+            silent: Vec::new(),
+            held: Held::default(),
+            turns: Turns::default(),
+        };
+        lane.share_limits(1);
+        lane
+    }
+
+    /// The same beside other lanes of its process, which share what they hear of participants.
+    #[must_use]
+    pub fn sharing(mut self, participants: Arc<Participants>) -> Self {
+        self.participants = participants;
+        self
     }
 
     fn restore(&self, row: SagaRow) -> Result<(Uuid, Live), sqlx::Error> {
@@ -163,12 +197,14 @@ impl<E: Engine> SagaLane<E> {
     }
 
     fn on_message(&mut self, message: &Message, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
+        self.listen(message, now);
         let targets = targets(&self.definitions, message)?;
         let delivery = &message.delivery;
         let cause = Cause {
             id: Some(message.envelope.event_id),
             person: message.envelope.user_id.clone().filter(|_| is_a_persons(message)),
             input: Some(format!("{}/{}", delivery.source, delivery.offset)),
+            trace: None,
         };
         let mut moved = false;
         let mut begun = Vec::new();
@@ -191,6 +227,17 @@ impl<E: Engine> SagaLane<E> {
             effects.skip();
         }
         Ok(())
+    }
+
+    /// Any answer says that its participant is there, also one that comes too late for its saga. Told at once: it stays
+    /// true whatever becomes of the batch.
+    fn listen(&self, message: &Message, now: DateTime<Utc>) {
+        if !self.participants.listens() {
+            return;
+        }
+        for participant in self.answers.from(&message.topic, &message.envelope.event_type) {
+            self.participants.hear(participant, Heard::Answer, timestamp(now));
+        }
     }
 
     /// A command that names a saga by its id alone says nothing of its home: it is sent again under the saga's key.
@@ -260,7 +307,7 @@ impl<E: Engine> SagaLane<E> {
         now: DateTime<Utc>,
         effects: &mut Effects,
     ) -> Result<bool, Rejection> {
-        let at = Timestamp::from_micros(now.timestamp_micros());
+        let at = timestamp(now);
         let to = match asked {
             Asked::Input(_) => None,
             Asked::Move { to, .. } => self.definitions.get(to),
@@ -281,16 +328,23 @@ impl<E: Engine> SagaLane<E> {
         if let Some(to) = to.filter(|_| decided.iter().any(|(event, _)| moved_to(event).is_some())) {
             live.definition = to;
         }
+        let mut told = Told::default();
         for (event, said) in decided {
-            said.into_iter().for_each(|record| effects.publish(record));
-            self.note(id, &mut live, &event, cause, now, effects).map_err(|error| unsendable(&error))?;
+            told.records.extend(said);
+            self.note(id, &mut live, &event, cause, now, &mut told).map_err(|error| unsendable(&error))?;
         }
         live.updated_at = now;
         let state = serde_json::to_string(&live.state)
             .map_err(|error| unsendable(&OutgoingError::from(JournalError::Write(error))))?;
-        remind(id, Some(&live), effects);
+        for record in told.records {
+            effects.publish(on_trace(record, cause.trace.as_ref()));
+        }
+        self.journal.extend(told.rows);
+        self.silent.extend(told.silent);
+        remind(id, Some(&live), cause.trace.as_ref(), effects);
         let before = self.staged.insert(id, Staged { live, state });
         self.replaced.push((id, before));
+        self.note_place(id);
         Ok(true)
     }
 
@@ -301,10 +355,15 @@ impl<E: Engine> SagaLane<E> {
         event: &Event,
         cause: &Cause,
         now: DateTime<Utc>,
-        effects: &mut Effects,
+        told: &mut Told,
     ) -> Result<(), OutgoingError> {
         live.seq += 1;
         note_step(live, event);
+        if let Fact::StepTimedOut { step, .. } = &event.fact
+            && let Some(participant) = live.definition.participant_of(&live.state, step)
+        {
+            told.silent.push((participant.to_owned(), event.at));
+        }
         let state = std::mem::take(&mut live.state);
         live.state = self.engine.evolve(state, event);
         if let Fact::SagaStarted(started) = &event.fact {
@@ -323,8 +382,8 @@ impl<E: Engine> SagaLane<E> {
         };
         let about = live.about(id, now);
         let about = About { user_id: cause.person.as_deref().or(about.user_id), ..about };
-        effects.publish(self.outgoing.journal(&entry, &about)?);
-        self.journal.push(JournalRow {
+                told.records.push(self.outgoing.journal(&entry, &about)?);
+        told.rows.push(JournalRow {
             saga_id: id,
             seq: live.seq,
             kind: event.kind(),
@@ -337,28 +396,6 @@ impl<E: Engine> SagaLane<E> {
         Ok(())
     }
 
-    fn on_timer(&mut self, timer: &Timer, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
-        let Ok(id) = Uuid::parse_str(&timer.id) else { return Ok(()) };
-        let Some(live) = self.find(id) else { return Ok(()) };
-        let at = Timestamp::from_micros(now.timestamp_micros());
-        let due = live.state.due(at);
-        let cause = Cause { id: None, person: None, input: None };
-        for input in due {
-            let Some(live) = self.find(id).cloned() else { return Ok(()) };
-            if let Err(rejection) = self.apply(id, live, &Asked::Input(&input), &cause, now, effects) {
-                // There is no message to set aside, and the saga must not be forgotten: a person mends the cause.
-                tracing::error!(saga_id = %id, error = %rejection, "a due saga cannot go on; it is tried again");
-                effects.remind(timer.id.clone(), now + UNSENDABLE_RETRY);
-                return Err(rejection);
-            }
-        }
-        // Moved meanwhile (a pause, another deadline): wake again when it is really due.
-        if let Some(due_at) = self.find(id).and_then(due_at) {
-            effects.remind(timer.id.clone(), due_at);
-        }
-        Ok(())
-    }
-
     /// What the input had staged never happened: what earlier inputs of the batch left stands again.
     fn give_back(&mut self, journaled: usize, effects: &mut Effects, is_message: bool) {
         self.journal.truncate(journaled);
@@ -367,9 +404,10 @@ impl<E: Engine> SagaLane<E> {
                 Some(staged) => self.staged.insert(id, staged),
                 None => self.staged.remove(&id),
             };
+            self.note_place(id);
             // A timer that could not be handled has said itself when it rings again.
             if is_message {
-                remind(id, self.find(id), effects);
+                remind(id, self.find(id), None, effects);
             }
         }
     }
@@ -379,6 +417,11 @@ impl<E> SagaLane<E> {
     fn show_counts(&self) {
         metrics::gauge!("sagas_live", "lane" => self.lane.to_string()).set(self.live.len() as f64);
         metrics::gauge!("sagas_stuck", "lane" => self.lane.to_string()).set(self.stuck.len() as f64);
+        for (participant, waiting, taken) in self.turns.counts() {
+            let labels = [("participant", participant.to_owned()), ("lane", self.lane.to_string())];
+            metrics::gauge!("participant_turns_waiting", &labels).set(waiting as f64);
+            metrics::gauge!("participant_in_flight", &labels).set(f64::from(taken));
+        }
     }
 }
 
@@ -387,6 +430,7 @@ impl<E> Drop for SagaLane<E> {
     fn drop(&mut self) {
         self.live.clear();
         self.stuck.clear();
+        self.turns.clear();
         self.show_counts();
     }
 }
@@ -398,14 +442,17 @@ impl<E: Engine> Logic for SagaLane<E> {
 
     fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
         self.replaced.clear();
-        let journaled = self.journal.len();
+        let (journaled, silent) = (self.journal.len(), self.silent.len());
         let decided = match input {
             Input::Message(message) => self.on_message(message, now, effects),
             Input::Timer(timer) => self.on_timer(timer, now, effects),
             Input::Answered(_) => Ok(()),
         };
         if decided.is_err() {
+            self.silent.truncate(silent);
             self.give_back(journaled, effects, matches!(input, Input::Message(_)));
+        } else {
+            self.give_turns(now, effects);
         }
         decided
     }
@@ -430,12 +477,20 @@ impl<E: Engine> Logic for SagaLane<E> {
         }
         self.journal.clear();
         self.recalled.clear();
+        for (participant, at) in self.silent.drain(..) {
+            self.participants.hear(&participant, Heard::Silence, at);
+        }
+        self.held.committed();
         self.show_counts();
     }
 
     fn aborted(&mut self) {
-        self.staged.clear();
+        for id in std::mem::take(&mut self.staged).into_keys() {
+            self.note_place(id);
+        }
         self.journal.clear();
+        self.silent.clear();
+        self.held.aborted();
     }
 }
 
@@ -444,13 +499,17 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
     async fn claimed(&mut self, lane: LaneId, db: &mut D) -> Result<Vec<Timer>, sqlx::Error> {
         self.lane = lane;
         self.definitions.refresh(&mut *db).await.map_err(|error| sqlx::Error::Decode(chain(&error).into()))?;
+        self.answers = Answers::of(&self.definitions);
+        self.participants.learn(db.openings().await?);
         self.live = db.live_sagas(lane).await?.into_iter().map(|row| self.restore(row)).collect::<Result<_, _>>()?;
         self.stuck =
             self.live.iter().filter(|(_, live)| matches!(live.state, State::Stuck(_))).map(|(id, _)| *id).collect();
+        self.share_limits(db.lanes().await?);
+        let turns = self.queue_all();
         self.show_counts();
         let reminder =
             |(id, live): (&Uuid, &Live)| Some(Timer::reminder(id.to_string(), due_at(live)?, live.trace.clone()));
-        Ok(self.live.iter().filter_map(reminder).collect())
+        Ok(self.live.iter().filter_map(reminder).chain(turns).collect())
     }
 
     async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut D) -> Result<(), sqlx::Error> {
@@ -506,16 +565,34 @@ fn unsendable(error: &OutgoingError) -> Rejection {
 
 /// When something of the saga is due next.
 fn due_at(live: &Live) -> Option<DateTime<Utc>> {
-    let due = live.state.next_deadline()?;
-    Some(DateTime::from_timestamp_micros(due.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC))
+    live.state.next_deadline().map(time)
+}
+
+fn time(at: Timestamp) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+fn timestamp(now: DateTime<Utc>) -> Timestamp {
+    Timestamp::from_micros(now.timestamp_micros())
 }
 
 /// Has the saga's timer ring when it is due, or not at all.
-fn remind(id: Uuid, live: Option<&Live>, effects: &mut Effects) {
+fn remind(id: Uuid, live: Option<&Live>, trace: Option<&TraceContext>, effects: &mut Effects) {
     match live.and_then(due_at) {
-        Some(due_at) => effects.remind(id.to_string(), due_at),
+        Some(due_at) => {
+            let trace = trace.or_else(|| effects.trace()).cloned();
+            effects.remind_on(trace, id.to_string(), due_at);
+        }
         None => effects.cancel_timer(id.to_string()),
     }
+}
+
+/// A record goes on with the trace of the input being decided, unless it is told another.
+fn on_trace(mut record: Record, trace: Option<&TraceContext>) -> Record {
+    if let Some(trace) = trace {
+        record.headers.extend(trace.headers());
+    }
+    record
 }
 
 /// Whether the command is one that the saga may have sent: ids are derived, so nothing has to be remembered.

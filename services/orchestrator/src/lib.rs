@@ -7,6 +7,7 @@ pub mod deployed;
 pub mod engine;
 pub mod lane;
 pub mod outgoing;
+pub mod participants;
 pub mod route;
 #[cfg(test)]
 mod samples;

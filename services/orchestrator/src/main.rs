@@ -12,8 +12,9 @@ use backstitch_orchestrator::api::{Api, SagaCommands};
 use backstitch_orchestrator::definitions::Definitions;
 use backstitch_orchestrator::lane::SagaLane;
 use backstitch_orchestrator::outgoing::Outgoing;
+use backstitch_orchestrator::participants::Participants;
 use backstitch_orchestrator::settings::Settings;
-use backstitch_orchestrator::{api, deployed, migrations};
+use backstitch_orchestrator::{api, deployed, migrations, participants};
 use backstitch_processor::NoCalls;
 use backstitch_service_kit::{Context, Service, database};
 use backstitch_wiring::Wires;
@@ -48,12 +49,20 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let mut inputs: Vec<String> = definitions.event_topics().into_iter().collect();
     inputs.push(saga::COMMANDS.to_owned());
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: saga::INPUTS.to_owned(), inputs };
-    let lanes = (definitions.clone(), outgoing.clone());
-    let make = move |lane| SagaLane::new(lane, lanes.0.clone(), lanes.1.clone());
+    let participants = Arc::new(Participants::new(context.config.participants.rules()));
+    let pause = || tokio::time::sleep(participants::READ_EVERY);
+    let keeping = participants::keep(participants.clone(), wires.pool.clone(), context.shutdown.clone(), pause);
+    context.tasks.spawn("participants", async move {
+        keeping.await;
+        Ok(())
+    });
+    let lanes = (definitions.clone(), outgoing.clone(), participants.clone());
+    let make = move |lane| SagaLane::new(lane, lanes.0.clone(), lanes.1.clone()).sharing(lanes.2.clone());
     wires.processor(&context, plan, Arc::new(NoCalls), make).await?;
     let commands = SagaCommands::new(wires.publisher.clone(), wires.encoder(saga::COMMANDS).await?);
     let startable: Vec<_> = definitions.all_deployed().cloned().collect();
-    let routes = api::router(Api::new(wires.pool.clone(), Arc::new(commands), &startable));
+    let routes =
+        api::router(Api::new(wires.pool.clone(), Arc::new(commands), &startable).judging_by(*participants.rules()));
     context.serve(&context.config.http, &context.config.auth, routes).await?;
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! What the orchestrator is told.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use backstitch_saga::participant::BreakerRules;
+use backstitch_service_kit::config::Problem;
 use serde::{Deserialize, Serialize};
 
 /// `sagas`: where the definitions are.
@@ -18,11 +21,45 @@ impl Default for SagasSettings {
     }
 }
 
+/// `participants`: when a silent participant's clocks stand still.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ParticipantsSettings {
+    /// So many silent attempts in a row open a participant's circuit breaker; 0: only people do.
+    pub silences_max: u32,
+    /// So long after it has opened, and again after each probe, one overdue attempt per lane is let through as a probe.
+    pub probe_after_seconds: u64,
+}
+
+impl Default for ParticipantsSettings {
+    fn default() -> Self {
+        let rules = BreakerRules::default();
+        Self { silences_max: rules.silences_max, probe_after_seconds: rules.probe_after.as_secs() }
+    }
+}
+
+impl ParticipantsSettings {
+    /// As the engine takes them.
+    #[must_use]
+    pub const fn rules(&self) -> BreakerRules {
+        BreakerRules { silences_max: self.silences_max, probe_after: Duration::from_secs(self.probe_after_seconds) }
+    }
+}
+
+fn problems(settings: &Settings) -> Vec<Problem> {
+    let sound = (1..=3600).contains(&settings.participants.probe_after_seconds);
+    if sound { Vec::new() } else { vec![Problem::new("participants.probe_after_seconds", "should be from 1 to 3600")] }
+}
+
 backstitch_wiring::settings! {
     /// The orchestrator's settings.
     pub struct Settings {
         /// Where the definitions are.
         #[serde(default)]
         sagas: SagasSettings,
+        /// When a silent participant's clocks stand still.
+        #[serde(default)]
+        participants: ParticipantsSettings,
     }
+    checked_by problems
 }

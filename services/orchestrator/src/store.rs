@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use backstitch_messaging::{LaneId, TraceContext};
 
+use crate::participants::store::OpeningStore;
+
 /// A text and not a constant, so that each query stays one literal.
 macro_rules! select_saga {
     () => {
@@ -78,7 +80,7 @@ pub struct JournalRow {
 
 /// A lane's database that keeps sagas.
 #[async_trait]
-pub trait SagaStore: Database {
+pub trait SagaStore: Database + OpeningStore {
     /// Every saga of the lane that has not ended.
     ///
     /// # Errors
@@ -96,6 +98,12 @@ pub trait SagaStore: Database {
     /// # Errors
     /// The database's.
     async fn definitions(&mut self) -> Result<Vec<(String, Value)>, sqlx::Error>;
+
+    /// How many lanes there are.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn lanes(&mut self) -> Result<i32, sqlx::Error>;
 
     /// Adds new sagas; one that exists already is a conflict.
     fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], batch: &mut Self::Batch);
@@ -119,6 +127,11 @@ impl SagaStore for PgConnection {
 
     async fn definitions(&mut self) -> Result<Vec<(String, Value)>, sqlx::Error> {
         definitions(self).await
+    }
+
+    async fn lanes(&mut self) -> Result<i32, sqlx::Error> {
+        let lanes = sqlx::query_scalar("SELECT lanes FROM processor.topology").fetch_optional(self).await?;
+        Ok(lanes.unwrap_or(1))
     }
 
     fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], batch: &mut Statement) {

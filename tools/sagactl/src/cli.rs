@@ -14,7 +14,7 @@ Exit codes:
    0  done as asked
    1  failed for another reason
    2  looked, and it is not as it should be (a definition has faults, a saga cannot move, a topic differs, a schema is incompatible or missing)
-   3  no such saga, definition, topic, dead letter or read model
+   3  no such saga, definition, participant, topic, dead letter or read model
    4  the saga's state, or a rule, does not allow it
    5  no token, an unknown token, or one without the role
   64  the command line or the settings are wrong
@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// Definitions: check and draw those in files, which needs no connection; move sagas from one to another
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
+    /// Participants: whose clocks stand still, and standing them still by hand
+    #[command(subcommand)]
+    Participants(ParticipantsCommand),
     /// Dead letters: look at them, and send them again
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -87,6 +90,29 @@ pub(crate) enum Command {
     Topics(TopicsCommand),
     /// Read models: how far they are, and building them anew
     Projections(ProjectionsArgs),
+}
+
+/// What to do with participants.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ParticipantsCommand {
+    /// List participants and how their circuit breakers stand
+    List,
+    /// Let the clocks of what a participant was asked stand still, until it is resumed
+    Pause {
+        /// The topic of its commands, as lists show it
+        topic: String,
+        /// Why; shown to others
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let the clocks of what a participant was asked run again
+    Resume {
+        /// The topic of its commands, as lists show it
+        topic: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
 }
 
 /// Read models of the order service.

@@ -13,6 +13,7 @@ mod exit;
 mod migrate;
 mod orchestrator;
 mod output;
+mod participants;
 mod projections;
 mod sagas;
 mod schemas;
@@ -60,6 +61,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Code> {
         Command::Skip(asked) => act::act(cli, "skip", asked).await,
         Command::Abandon(asked) => act::act(cli, "abandon", asked).await,
         Command::Definitions(asked) => definitions::run(cli, asked).await,
+        Command::Participants(asked) => participants::run(cli, asked).await,
         Command::Dlq(asked) => dlq::run(cli, asked).await,
         Command::Schemas(asked) => schemas::run(cli, asked).await,
         Command::Topics(asked) => topics::run(cli, asked).await,

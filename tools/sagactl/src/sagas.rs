@@ -117,12 +117,22 @@ fn card(saga: &Value) -> String {
         ("status", text(&saga["status"])),
         ("reason", text(&saga["reason"])),
         ("under way", steps),
+        ("waits", waits(saga)),
         ("started", text(&saga["started_at"])),
         ("finished", text(&saga["finished_at"])),
         ("correlation", text(&saga["correlation_id"])),
     ];
     let shown = lines.into_iter().filter(|(_, value)| !value.is_empty());
     shown.map(|(name, value)| format!("{name:<12} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What waits for its turn at a participant with limits.
+fn waits(saga: &Value) -> String {
+    let waits = saga["waits"].as_array().into_iter().flatten().map(|wait| {
+        let (step, participant, before) = (text(&wait["step"]), text(&wait["participant"]), text(&wait["before"]));
+        format!("{step} for its turn at {participant}, {before} before it")
+    });
+    waits.collect::<Vec<_>>().join("; ")
 }
 
 /// A timeline's entry as a row: place, time, what, step, what about it, who.
@@ -149,6 +159,7 @@ fn about(data: &Value) -> String {
         text(&cause["because"]).replace('_', " "),
         text(&data["by"]["why"]),
         text(&data["event_type"]),
+        text(&data["participant"]),
         attempt.map(|attempt| format!("attempt {attempt}")).unwrap_or_default(),
     ];
     told.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
@@ -204,7 +215,7 @@ pub(crate) async fn resolve(
 mod tests {
     use serde_json::json;
 
-    use super::{about, short_time};
+    use super::{about, short_time, waits};
 
     #[test]
     fn a_timeline_says_why() {
@@ -215,12 +226,20 @@ mod tests {
             (json!({ "cause": { "because": "deadline_passed" } }), "deadline passed"),
             (json!({ "by": { "who": "ann", "why": "have a look" } }), "have a look"),
             (json!({ "event_type": "InventoryReserved" }), "InventoryReserved"),
+            (json!({ "participant": "inventory.commands", "raises_try": false }), "inventory.commands"),
             (json!({ "attempt": 2 }), "attempt 2"),
             (json!({ "attempt": 1 }), ""),
         ];
         for (data, told) in cases {
             assert_eq!(about(&data), told, "{data}");
         }
+    }
+
+    #[test]
+    fn a_saga_tells_what_it_waits_for() {
+        let wait = json!({ "step": "pay", "participant": "payments.commands", "before": 12 });
+        assert_eq!(waits(&json!({ "waits": [wait] })), "pay for its turn at payments.commands, 12 before it");
+        assert_eq!(waits(&json!({ "waits": [] })), "");
     }
 
     #[test]

@@ -37,9 +37,11 @@ async fn answer(request: Request) -> impl IntoResponse {
         "cancel" => {
             (200, json!({ "saga_id": SAGA, "status": "rolling_back", "entries": [entry(3, "RollbackStarted")] }))
         }
+        "pause" if path.contains("payments") => (200, participant("open")),
         "pause" => (202, json!({ "saga_id": SAGA, "status": "advancing", "entries": [] })),
         "retry" => (409, json!({ "detail": "the saga is advancing; retry does nothing in that state" })),
         "projections" => (200, json!({ "projections": [version(1, "live"), version(2, "building")] })),
+        "participants" => (200, json!({ "participants": [participant("closed"), participant("half_open")] })),
         "rebuild" if path.contains("orders") => (202, json!({ "name": "orders", "version": 3 })),
         "swap" => (409, json!({ "detail": "version 2 of `orders` is not verified yet" })),
         "resume" => (503, json!({ "detail": "the database does not answer; ask again" })),
@@ -51,6 +53,11 @@ async fn answer(request: Request) -> impl IntoResponse {
 fn summary() -> Value {
     json!({ "id": SAGA, "definition": "order-fulfilment", "key": "order-1", "status": "completed", "reason": null,
             "started_at": "2026-01-31T12:00:00Z", "finished_at": "2026-01-31T12:00:01Z" })
+}
+
+fn participant(breaker: &str) -> Value {
+    json!({ "topic": "payments.commands", "breaker": breaker, "since": null, "by": null, "reason": null,
+            "in_flight_max": 100, "rate_max": "50/s" })
 }
 
 /// A version of a read model, half-way if it is being built.
@@ -73,7 +80,7 @@ fn entry(seq: i64, kind: &str) -> Value {
 #[test]
 fn every_ending_has_its_exit_code() {
     let url = orchestrator();
-    let cases: [(&[&str], i32); 17] = [
+    let cases: [(&[&str], i32); 18] = [
         (&["start", "order-fulfilment", "order-1"], 0),
         (&["cancel", SAGA], 0),
         (&["pause", SAGA], 75),
@@ -87,6 +94,7 @@ fn every_ending_has_its_exit_code() {
         (&["start", "order-fulfilment", "order-1", "--data", "{"], 64),
         (&["dlq", "list"], 64),
         (&["no-such-command"], 64),
+        (&["participants", "pause", "payments.commands", "--reason", "the gateway moves"], 0),
         (&["projections", "rebuild", "orders"], 0),
         (&["projections", "swap", "orders"], 4),
         (&["projections", "rebuild", "ordres"], 3),
@@ -127,6 +135,14 @@ fn read_models_are_listed_with_how_far_they_are() {
     assert_eq!(lines[2], ["orders", "2", "building", "41", "%", "581", "97", "s", "419", "0", "-"]);
     let (_, out, _) = sagactl(&url, &["projections", "list", "--json"]);
     assert_eq!(serde_json::from_str::<Vec<Value>>(&out).unwrap().len(), 2);
+}
+
+#[test]
+fn participants_are_listed_with_their_breakers_and_limits() {
+    let (code, out, _) = sagactl(&orchestrator(), &["participants", "list"]);
+    assert_eq!(code, 0);
+    let last: Vec<&str> = out.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(last, ["payments.commands", "half", "open", "100", "50/s"]);
 }
 
 #[test]

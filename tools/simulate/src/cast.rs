@@ -117,6 +117,9 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sagas")
 }
 
+/// Of so many a participant with limits answers at once, over all lanes.
+const IN_FLIGHT_MAX: u32 = 2;
+
 /// Kinds of steps that the players' books cannot follow yet.
 const NOT_YET: [&str; 2] = ["for_each:", "sub_saga:"];
 
@@ -150,15 +153,16 @@ impl Cast {
         }
         let all = names()?;
         let chosen = all.iter().enumerate().filter(|(index, _)| mask & (1 << index) != 0).map(|(_, name)| name);
-        let cast = Arc::new(Self::make(chosen)?);
+        let cast = Arc::new(Self::make(chosen, mask & (1 << all.len()) != 0)?);
         known.insert(mask, cast.clone());
         Ok(cast)
     }
 
-    fn make<'a>(chosen: impl Iterator<Item = &'a (PathBuf, String)>) -> Result<Self> {
+    fn make<'a>(chosen: impl Iterator<Item = &'a (PathBuf, String)>, limited: bool) -> Result<Self> {
         let (mut definitions, mut drafts) = (Vec::new(), Vec::new());
         for (folder, name) in chosen {
             let definition = backstitch_saga_yaml::load_file(&folder.join(format!("{name}.yaml")))?;
+            let definition = if limited { with_limits(&definition)? } else { definition };
             let file = folder.join("samples").join(format!("{name}.json"));
             let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
             drafts.push((definition.name().to_owned(), serde_json::from_str::<Value>(&text)?));
@@ -214,6 +218,14 @@ impl Cast {
     pub(crate) fn can_be_undone(&self, command: &str) -> bool {
         self.parts.iter().flat_map(|part| part.deeds.values()).any(|deed| deed.undoes == Some(command))
     }
+}
+
+/// The same where no participant is asked for much at once.
+fn with_limits(definition: &Definition) -> Result<Definition> {
+    let mut text: Value = serde_json::from_str(definition.to_canonical_json())?;
+    let limits = |topic: &&str| ((*topic).to_owned(), json!({ "in_flight_max": IN_FLIGHT_MAX, "rate_max": "20/m" }));
+    text["participants"] = definition.command_topics().iter().map(limits).collect();
+    Ok(Definition::from_canonical_json(&text.to_string())?)
 }
 
 fn role(definition: Arc<Definition>, sample: &Value) -> Role {

@@ -86,6 +86,18 @@ fn said_done(definition: &Definition, request: &Request) -> Option<Reply> {
     })
 }
 
+/// Gives every turn as soon as it is waited for.
+fn at_once(definition: &Definition, state: &State, mut events: Vec<Event>, now: Timestamp) -> Vec<Event> {
+    let mut seen = 0;
+    while let Some(event) = events.get(seen).cloned() {
+        seen += 1;
+        let Fact::StepQueued { step, direction, .. } = event.fact else { continue };
+        let after = events.iter().fold(state.clone(), backstitch_saga::evolve);
+        events.extend(backstitch_saga::decide(definition, &after, &SagaInput::Turn { step, direction }, now));
+    }
+    events
+}
+
 /// A no to any step, as a yes to it.
 fn as_yes(definition: &Definition, reply: &Reply) -> Option<Reply> {
     let expected = definition.command_step_names().filter_map(|step| {
@@ -104,6 +116,7 @@ impl Engine for Mistaken {
             (Some(Mutation::CompensationsAreOnlyNoted), _) => {
                 self.note_as_done(definition, state, sound(), now, |_| true)
             }
+            (Some(Mutation::NobodyWaits), _) => at_once(definition, state, sound(), now),
             (Some(Mutation::SilenceMeansNo), SagaInput::Deadline { step, direction: Direction::Forward, .. }) => {
                 self.note_as_done(definition, state, sound(), now, |request| request.step == *step)
             }

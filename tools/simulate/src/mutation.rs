@@ -40,11 +40,15 @@ pub enum Mutation {
     PivotIsForgotten,
     /// A step's silence is the end of the saga's rollback for that step: it is not undone.
     SilenceMeansNo,
+    /// A claim does not load the sagas that wait for a turn.
+    ClaimForgetsWhoWaits,
+    /// Whoever should wait for a turn is asked for at once.
+    NobodyWaits,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::FenceComparesNothing,
         Self::OutboxIsOnlyInMemory,
         Self::ClaimForgetsTheOutbox,
@@ -63,5 +67,7 @@ impl Mutation {
         Self::EarlyArrivalsAreForgotten,
         Self::PivotIsForgotten,
         Self::SilenceMeansNo,
+        Self::ClaimForgetsWhoWaits,
+        Self::NobodyWaits,
     ];
 }

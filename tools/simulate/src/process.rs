@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use backstitch_messaging::memory::{MemoryBroker, MemoryInbox};
 use backstitch_messaging::{LaneId, SchemaSource, SchemaSourceError};
 use backstitch_orchestrator::lane::SagaLane;
+use backstitch_orchestrator::participants::{self, Participants};
 use backstitch_participant::{CallsOf, ParticipantLogic};
 use backstitch_processor::{Caller, LogicOn, NoCalls, Ports, Processor, ProcessorError, Settings};
+use backstitch_saga::participant::BreakerRules;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,9 @@ use crate::world::{World, lock};
 const SESSION: Duration = Duration::from_secs(6);
 /// After so long a server gives up on a transaction in which nothing happens.
 const IDLE_TRANSACTION: Duration = Duration::from_secs(10);
+
+/// So few silences that some runs have them.
+const BREAKERS: BreakerRules = BreakerRules { silences_max: 3, probe_after: Duration::from_secs(30) };
 
 /// What a process is.
 pub(crate) enum Kind {
@@ -99,9 +104,11 @@ fn start(stage: &Arc<Stage>, slot: &Slot, generation: u32) -> Result<Running, St
     let done = match &slot.kind {
         Kind::Orchestrator => {
             let (definitions, outgoing) = (cast.definitions.clone(), cast.outgoing.clone());
+            let participants = Arc::new(Participants::new(BREAKERS));
+            keep_breakers(slot, &life, &participants, &stop);
             let logic = move |lane: LaneId| {
                 let lane = SagaLane::on(Mistaken::new(mutation), lane, definitions.clone(), outgoing.clone());
-                Watched { logic: lane, mutation }
+                Watched { logic: lane.sharing(participants.clone()), mutation }
             };
             launch(stage, slot, &life, &inbox, &stop, Arc::new(NoCalls), logic)
         }
@@ -109,6 +116,23 @@ fn start(stage: &Arc<Stage>, slot: &Slot, generation: u32) -> Result<Running, St
         Kind::Participant(part, false) => play::<false>(stage, slot, part, &life, &inbox, &stop),
     };
     Ok(Running { life, inbox, met, stop, done })
+}
+
+/// Nobody reads rows that have not changed: virtual time may run for months.
+fn keep_breakers(slot: &Slot, life: &Arc<Life>, participants: &Arc<Participants>, stop: &CancellationToken) {
+    let server = Server { database: slot.database.clone(), life: life.clone() };
+    let mut seen = slot.database.watch_openings();
+    let pause = move || {
+        // Nothing happens between the reading and here.
+        seen.mark_unchanged();
+        let mut changes = seen.clone();
+        async move {
+            // The database outlives every process.
+            let _ = changes.changed().await;
+            tokio::time::sleep(participants::READ_EVERY).await;
+        }
+    };
+    tokio::spawn(participants::keep(participants.clone(), server, stop.clone(), pause));
 }
 
 type Done = JoinHandle<Result<(), ProcessorError>>;

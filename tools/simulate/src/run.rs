@@ -35,6 +35,8 @@ pub struct Report {
     pub problems: Vec<String>,
     /// How the sagas ended, by the word that metrics use.
     pub ends: BTreeMap<String, usize>,
+    /// How often the circuit breaker of a participant opened.
+    pub openings: usize,
     /// Points of input and output.
     pub steps: u64,
     /// What happened, if it was asked for.
@@ -56,7 +58,8 @@ pub fn run(seed: u64, mutation: Option<Mutation>, traced: bool) -> Result<Report
         let mut problems = play.look(settled);
         problems.dedup();
         let world = &play.stage.world;
-        anyhow::Ok(Report { seed, problems, ends: play.ends(), steps: world.steps(), trace: world.trace() })
+        let (ends, openings) = (play.ends(), play.openings());
+        anyhow::Ok(Report { seed, problems, ends, openings, steps: world.steps(), trace: world.trace() })
     });
     // Processes that stand still are never waited for.
     runtime.shutdown_background();
@@ -270,6 +273,10 @@ impl Play {
             *ends.entry(word).or_default() += 1;
         }
         ends
+    }
+
+    fn openings(&self) -> usize {
+        self.databases.iter().map(|database| lock(&database.tables).breakers.count()).sum()
     }
 
     fn look(&self, settled: Result<Option<String>>) -> Vec<String> {

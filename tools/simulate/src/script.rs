@@ -63,8 +63,13 @@ pub(crate) struct Script {
     pub(crate) acts: Vec<(Duration, Act)>,
 }
 
-/// Which definitions take part: one or two, or all of them.
+/// Which definitions take part: one or two, or all of them; and, one place above them, whether participants have limits.
 pub(crate) fn mask(seed: u64, known: usize) -> usize {
+    let limited = usize::from(Dice::of(seed, "limits").falls(350));
+    (limited << known) | definitions(seed, known)
+}
+
+fn definitions(seed: u64, known: usize) -> usize {
     let mut dice = Dice::of(seed, "cast");
     if dice.falls(40) {
         return (1 << known) - 1;

@@ -24,6 +24,7 @@ fn on_all_cores(work: impl Fn() + Sync) {
 #[test]
 fn whatever_goes_wrong_every_saga_ends_and_the_books_balance() {
     let (next, bad, ends) = (AtomicU64::new(0), Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
+    let openings = AtomicU64::new(0);
     on_all_cores(|| {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -34,6 +35,7 @@ fn whatever_goes_wrong_every_saga_ends_and_the_books_balance() {
             if let Some(problem) = report.problems.into_iter().next() {
                 bad.lock().unwrap().push((seed, problem));
             }
+            openings.fetch_add(report.openings as u64, Ordering::Relaxed);
             for (end, count) in report.ends {
                 *ends.lock().unwrap().entry(end).or_insert(0) += count;
             }
@@ -51,6 +53,7 @@ fn whatever_goes_wrong_every_saga_ends_and_the_books_balance() {
     // Runs in which everything went well, or nothing, would prove little.
     let ends = ends.into_inner().unwrap();
     let of = |end: &str| ends.get(end).copied().unwrap_or(0);
+    assert!(openings.load(Ordering::Relaxed) > 20, "{openings:?}");
     assert!(of("completed") > 1_000 && of("rolled_back") > 1_000 && of("stuck") > 20, "{ends:?}");
 }
 

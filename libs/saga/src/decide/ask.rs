@@ -1,4 +1,5 @@
-//! Asking a participant: the first time, after silence, after a retryable answer, after a person said so.
+//! Asking a participant: the first time, after silence, after a retryable answer, after a person said so; at once, or
+//! when its turn has come.
 //!
 //! Separate because steps and compensations ask alike, and because the one rule that keeps money safe stands here:
 //! after silence the same command is sent again, and only an answer raises the try.
@@ -28,14 +29,56 @@ impl Attempt {
             Waiting::NextAttempt { raises_try, .. } => (raises_try, open.since),
             Waiting::AfterRefusal => (true, now),
             Waiting::AfterSilence => (false, now),
+            Waiting::Turn { raises_try, .. } => (raises_try, open.since),
             Waiting::Answer { .. } | Waiting::Delay { .. } | Waiting::Arrival { .. } => (false, open.since),
         };
         Self { number: open.attempt + 1, try_number: open.try_number + u32::from(raise), since }
     }
 }
 
-/// Sends the command of a step, in the direction the saga is going.
+/// Asks for a step in the direction the saga is going; where the participant has limits, once its turn comes.
 pub(super) fn request(draft: &mut Draft<'_>, step: &StepName, ask: &Ask) {
+    if draft.definition.limits().contains_key(&ask.topic) {
+        queue(draft, step, ask);
+    } else {
+        send(draft, step, ask);
+    }
+}
+
+/// The time for all attempts runs while a step waits for its turn, that of the attempt does not.
+fn queue(draft: &mut Draft<'_>, step: &StepName, ask: &Ask) {
+    let Some(direction) = draft.state().direction() else { return };
+    let open = draft.find_open(step);
+    let attempt = Attempt::after(open, draft.now);
+    // A turn that did not come in time, and that a person asks for again.
+    let again = open.is_some_and(|open| matches!(open.waiting, Waiting::Turn { .. }));
+    let since = if again { draft.now } else { attempt.since };
+    draft.push(Fact::StepQueued {
+        step: step.clone(),
+        direction,
+        participant: ask.topic.clone(),
+        raises_try: open.is_some_and(|open| attempt.try_number > open.try_number),
+        until: ask.patience.deadline.map(|deadline| since.plus(deadline)),
+        causation_id: draft.causation,
+    });
+}
+
+/// A step's turn has come. One for a step that does not wait for it means nothing.
+pub(super) fn turn(draft: &mut Draft<'_>, step: &StepName, direction: Direction) {
+    if draft.state().direction() != Some(direction) {
+        return;
+    }
+    let Some(Waiting::Turn { causation_id, .. }) = draft.find_open(step).map(|open| open.waiting.clone()) else {
+        return;
+    };
+    draft.causation = causation_id;
+    if let Some(ask) = draft.ask_of(step) {
+        send(draft, step, ask);
+    }
+}
+
+/// Sends the command.
+fn send(draft: &mut Draft<'_>, step: &StepName, ask: &Ask) {
     let Some((saga, direction)) = draft.state().saga().zip(draft.state().direction()) else { return };
     let attempt = Attempt::after(draft.find_open(step), draft.now);
     let payload = match payload(draft, saga, step, ask) {

@@ -27,6 +27,7 @@ pub(super) fn step(draft: &mut Draft<'_>, step: &StepName, direction: Direction,
         }
         Waiting::Delay { .. } => forward::succeed(draft, step, None, &serde_json::Value::Null),
         Waiting::Arrival { .. } => nothing_came(draft, step),
+        Waiting::Turn { .. } => no_turn(draft, &open, direction),
         Waiting::AfterRefusal | Waiting::AfterSilence => {}
     }
 }
@@ -53,6 +54,20 @@ fn gave_up(draft: &mut Draft<'_>, step: &StepName) {
         draft.stuck(step, format!("not answered after the pivot {pivot}"));
     } else {
         rollback::roll_back_including(draft, step, Cause::Silent { step: step.clone() });
+    }
+}
+
+/// The time for all attempts ended in the queue. What was never asked for did not happen.
+fn no_turn(draft: &mut Draft<'_>, open: &Open, direction: Direction) {
+    let step = &open.step;
+    if direction == Direction::Compensate {
+        draft.stuck(step, "the compensation had no turn in time".to_owned());
+    } else if open.silences > 0 && draft.definition.is_pivot(step) {
+        draft.stuck(step, "the pivot was not answered, and it may have happened".to_owned());
+    } else if let Some(pivot) = draft.pivot_passed() {
+        draft.stuck(step, format!("no turn in time after the pivot {pivot}"));
+    } else {
+        rollback::roll_back_everything(draft, Cause::NoTurn { step: step.clone() });
     }
 }
 

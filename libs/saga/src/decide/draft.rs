@@ -60,6 +60,11 @@ impl<'d> Draft<'d> {
         self.state.open().iter().find(|open| open.step == *step)
     }
 
+    /// The same, if it was ever asked for: what still waits for its first turn is not answered.
+    pub(super) fn find_asked(&self, step: &StepName) -> Option<&Open> {
+        self.find_open(step).filter(|open| open.was_asked())
+    }
+
     /// Brings the saga to a stand: only a person can say how to go on.
     pub(super) fn stuck(&mut self, step: &StepName, reason: String) {
         if let State::Advancing(_) | State::RollingBack(_) = self.state() {
@@ -77,10 +82,7 @@ impl<'d> Draft<'d> {
 
     /// The command under way in a step, in the direction the saga is going.
     pub(super) fn ask_of(&self, step: &StepName) -> Option<&'d Ask> {
-        match self.state.direction()? {
-            Direction::Forward => self.definition.forward(step),
-            Direction::Compensate => self.definition.compensation(step, self.state.saga()?.started_by.as_ref()),
-        }
+        self.definition.asked(&self.state, step)
     }
 
     pub(super) fn command_of(&self, step: &StepName) -> Option<&'d Command> {
@@ -93,7 +95,7 @@ impl<'d> Draft<'d> {
 
     /// The pivot that makes a rollback impossible: it was passed, or it is under way and may have happened.
     pub(super) fn point_of_no_return(&self) -> Option<StepName> {
-        let mut open = self.state.open().iter().map(|open| &open.step);
+        let mut open = self.state.open().iter().filter(|open| open.was_asked()).map(|open| &open.step);
         let under_way = || open.find(|step| self.definition.is_pivot(step)).cloned();
         self.pivot_passed().or_else(under_way)
     }

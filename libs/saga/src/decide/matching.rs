@@ -36,7 +36,7 @@ pub(super) fn meaning<'d>(draft: &Draft<'d>, reply: &Reply) -> Meaning<'d> {
     let author = reply.causation_id.and_then(|causation| author(draft, saga, causation));
     if let Some((step, author_direction)) = &author
         && *author_direction == direction
-        && draft.find_open(step).is_some()
+        && draft.find_asked(step).is_some()
         && let Some(ask) = draft.ask_of(step).filter(|ask| ask.answers_on == reply.topic && mentions(ask, reply))
     {
         return Meaning::Answer { step: step.clone(), ask };
@@ -55,7 +55,7 @@ pub(super) fn meaning<'d>(draft: &Draft<'d>, reply: &Reply) -> Meaning<'d> {
 /// A sub-saga names the step that started it. It says what it is, whichever command it was asked by.
 fn answer_of_sub_saga<'d>(draft: &Draft<'d>, reply: &Reply) -> Meaning<'d> {
     let step = StepName::from(reply.aggregate_id.as_str());
-    let ask = draft.find_open(&step).and_then(|_| draft.ask_of(&step));
+    let ask = draft.find_asked(&step).and_then(|_| draft.ask_of(&step));
     let ask = ask.filter(|ask| ask.answers_on == reply.topic && mentions(ask, reply));
     ask.map_or(Meaning::Nothing, |ask| Meaning::Answer { step, ask })
 }
@@ -71,7 +71,7 @@ fn author(draft: &Draft<'_>, saga: &Saga, causation: Uuid) -> Option<(StepName, 
 /// The open step that expects such an event, if there is exactly one; of several, the one whose conditions it meets.
 /// Which item of a list it is about, only a condition can tell: else a repetition would answer for the next one.
 fn only_expectation<'d>(draft: &Draft<'d>, reply: &Reply) -> Option<(StepName, &'d Ask)> {
-    let expecting = draft.state().open().iter().filter_map(|open| {
+    let expecting = draft.state().open().iter().filter(|open| open.was_asked()).filter_map(|open| {
         let ask = draft.ask_of(&open.step)?;
         let expected =
             ask.answers_on == reply.topic && mentions(ask, reply) && about_us(draft, ask.key.as_deref(), reply);

@@ -68,6 +68,9 @@ pub fn decide_without(
         (State::Advancing(_) | State::RollingBack(_), Input::Deadline { step, direction, attempt }) => {
             deadline::step(&mut draft, step, *direction, *attempt);
         }
+        (State::Advancing(_) | State::RollingBack(_), Input::Turn { step, direction }) => {
+            ask::turn(&mut draft, step, *direction);
+        }
         (State::Advancing(advancing), Input::SagaDeadline) => deadline::saga(&mut draft, advancing),
         (State::Advancing(_) | State::Paused(_) | State::Stuck(_), Input::Cancel { by }) => {
             operator::cancel(&mut draft, by);

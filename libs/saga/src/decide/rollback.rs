@@ -32,12 +32,12 @@ pub(super) fn roll_back_everything(draft: &mut Draft<'_>, cause: Cause) {
     roll_back(draft, possible, cause);
 }
 
-/// Steps that were done, in order of completion, then those under way, which count as silent.
+/// Steps that were done, in order of completion, then those under way, which count as silent, unless nobody was asked.
 fn possibly_done(draft: &Draft<'_>) -> Vec<StepName> {
     let passed = draft.state().known_saga().map(|saga| saga.passed.as_slice()).unwrap_or_default();
     let done = passed.iter().filter(|passed| passed.how == How::Done).map(|passed| passed.step.clone());
     let done = done.filter(|step| !draft.definition.stays_when_done(step));
-    let under_way = draft.state().open().iter().map(|open| open.step.clone());
+    let under_way = draft.state().open().iter().filter(|open| open.was_asked()).map(|open| open.step.clone());
     done.chain(under_way).collect()
 }
 

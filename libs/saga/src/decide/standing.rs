@@ -67,9 +67,9 @@ pub(super) fn resume(draft: &mut Draft<'_>, paused: &Paused, by: &By) {
 /// A stuck saga tries again: a new attempt, with as many to follow as the step allows.
 pub(super) fn retry(draft: &mut Draft<'_>, stuck: &Stuck, by: &By) {
     draft.push(Fact::SagaUnstuck { by: Some(by.clone()) });
-    let given_up = draft
-        .find_open(&stuck.step)
-        .is_some_and(|open| matches!(open.waiting, Waiting::AfterRefusal | Waiting::AfterSilence));
+    let given_up = draft.find_open(&stuck.step).is_some_and(|open| {
+        matches!(open.waiting, Waiting::AfterRefusal | Waiting::AfterSilence | Waiting::Turn { .. })
+    });
     if let Some(ask) = draft.ask_of(&stuck.step).filter(|_| given_up) {
         ask::request(draft, &stuck.step, ask);
     }

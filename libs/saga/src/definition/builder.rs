@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::spec::{BackoffSpec, CompensationSpec, DefinitionSpec, EventSpec, RollbackSpec, TriggerSpec};
+use super::spec::{BackoffSpec, CompensationSpec, DefinitionSpec, EventSpec, LimitsSpec, RollbackSpec, TriggerSpec};
 use super::step_builder::StepBuilder;
 use super::{Definition, DefinitionError};
+use crate::participant::Rate;
 use crate::time::Span;
 
 /// A payload's fields: names and expressions.
@@ -32,6 +33,7 @@ impl DefinitionBuilder {
             starts_on: Vec::new(),
             deadline: None,
             search: BTreeMap::new(),
+            participants: BTreeMap::new(),
             steps: Vec::new(),
             result: None,
         };
@@ -57,6 +59,25 @@ impl DefinitionBuilder {
     pub fn search(mut self, name: &str, expression: &str) -> Self {
         self.spec.search.insert(name.to_owned(), expression.to_owned());
         self
+    }
+
+    /// Most commands that wait at once for an answer of the participant with this topic.
+    #[must_use]
+    pub fn in_flight_max(mut self, topic: &str, max: u32) -> Self {
+        self.limits(topic).in_flight_max = Some(max);
+        self
+    }
+
+    /// Most commands in a time to the participant with this topic.
+    #[must_use]
+    pub fn rate_max(mut self, topic: &str, max: u32, per: Duration) -> Self {
+        self.limits(topic).rate_max = Some(Rate { max, per });
+        self
+    }
+
+    fn limits(&mut self, topic: &str) -> &mut LimitsSpec {
+        let none = LimitsSpec { in_flight_max: None, rate_max: None };
+        self.spec.participants.entry(topic.to_owned()).or_insert(none)
     }
 
     /// Adds a step, or a group of them.

@@ -26,6 +26,7 @@ pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionErro
     let flow = compiler.sequence(&spec.steps, "steps", Place::TOP);
     let result = compiler.result();
     compiler.untils();
+    let limits = compiler.limits(&triggers);
     let Compiler { problems, mut steps, kept, sub_sagas, .. } = compiler;
     if !problems.is_empty() {
         return Err(DefinitionError { problems });
@@ -50,6 +51,7 @@ pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionErro
         flow,
         result,
         sub_sagas,
+        limits,
         readers: OnceLock::new(),
     })
 }

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::spec::{BranchSpec, CompensationSpec, DefinitionSpec, EventSpec, OtherwiseSpec, RollbackSpec, StepSpec};
+use crate::participant::Rate;
 use crate::time::Span;
 
 /// The JSON Schema (draft 2020-12) of a definition document.
@@ -113,6 +114,21 @@ impl JsonSchema for RollbackSpec {
                 { "const": "roll_back", "description": "The sub-saga is rolled back, even once it has completed." },
                 compensation,
             ],
+        })
+    }
+}
+
+impl JsonSchema for Rate {
+    fn schema_name() -> Cow<'static, str> {
+        "Rate".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "So many in a time, as in `50/s`, `600/m`, `10/1h30m`.",
+            "pattern": "^\\s*[0-9]+\\s*/\\s*([0-9]*(d|h|m|s|ms))([0-9]+(d|h|m|s|ms))*\\s*$",
+            "examples": ["50/s", "600/m", "10/1h30m"],
         })
     }
 }

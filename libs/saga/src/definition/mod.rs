@@ -8,6 +8,7 @@ mod code;
 mod compile;
 mod compile_ask;
 mod compile_flow;
+mod compile_limits;
 mod compile_scope;
 mod compile_step;
 mod compile_sub_saga;
@@ -43,8 +44,9 @@ pub use together::check_together;
 use serde_json::Value;
 
 use crate::expression::{EvaluationError, Expression, Facts, SagaFacts, Template};
-use crate::ids::{START_STEP, SagaId, StepName};
-use crate::state::Saga;
+use crate::ids::{Direction, START_STEP, SagaId, StepName};
+use crate::participant::Limits;
+use crate::state::{Saga, State};
 use plan::{Ask, ForEach, Node, Rollback, Step};
 
 /// Most steps a definition may have.
@@ -74,6 +76,7 @@ pub struct Definition {
     flow: Vec<Node>,
     result: Option<Template>,
     sub_sagas: Vec<together::SubSagaUse>,
+    limits: BTreeMap<String, Limits>,
     /// Laid out when first asked for.
     readers: OnceLock<readers::Readers>,
 }
@@ -172,6 +175,11 @@ impl Definition {
         found.collect()
     }
 
+    /// What participants bear, by the topics of their commands: whoever asks these waits for a turn.
+    pub const fn limits(&self) -> &BTreeMap<String, Limits> {
+        &self.limits
+    }
+
     /// Time from the start after which a saga is rolled back.
     pub fn deadline(&self) -> Option<Duration> {
         self.spec.deadline.map(|span| span.0)
@@ -214,6 +222,22 @@ impl Definition {
             return found?.compensation.as_ref();
         }
         self.step(name)?.action.command()?.rollback.ask()
+    }
+
+    /// The command under way in a step of a saga, in the direction the saga is going.
+    pub(crate) fn asked(&self, state: &State, step: &StepName) -> Option<&Ask> {
+        match state.direction()? {
+            Direction::Forward => self.forward(step),
+            Direction::Compensate => self.compensation(step, state.saga()?.started_by.as_ref()),
+        }
+    }
+
+    /// The participant that a step under way asks, in the direction the saga is going: the topic of its commands. None
+    /// for steps that ask nobody, and for sub-sagas, which are sagas like others.
+    #[must_use]
+    pub fn participant_of(&self, state: &State, step: &StepName) -> Option<&str> {
+        let topic = self.asked(state, step)?.topic.as_str();
+        (topic != crate::sub_saga::TOPIC).then_some(topic)
     }
 
     /// The list that a step is done for each item of.

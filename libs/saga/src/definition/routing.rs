@@ -54,12 +54,7 @@ impl Definition {
     /// The answers expected to a step's command or compensation; none for other steps. For step 0, `start`, those of
     /// the first trigger's compensation.
     pub fn expected_answers(&self, step: &StepName, direction: Direction) -> Option<ExpectedAnswers> {
-        let first = self.triggers.first();
-        let started_by = first.map(|first| StartedBy { topic: first.topic.clone(), event_type: first.event.clone() });
-        let ask = match direction {
-            Direction::Forward => self.forward(step),
-            Direction::Compensate => self.compensation(step, started_by.as_ref()),
-        }?;
+        let ask = self.ask_of(step, direction)?;
         let command = self.step(step).and_then(|step| step.action.command());
         let undone = command.map(|command| command.undone.as_slice()).unwrap_or_default();
         let undone = undone.iter().map(|undone| undone.event.event.clone()).collect();
@@ -71,6 +66,21 @@ impl Definition {
             ask_again: names(&ask.retry),
             undone,
         })
+    }
+
+    /// The participant that a step's command or compensation asks, by the topic of its commands; none for other steps. For
+    /// step 0, `start`, that of the first trigger's compensation.
+    pub fn asks_at(&self, step: &StepName, direction: Direction) -> Option<&str> {
+        self.ask_of(step, direction).map(|ask| ask.topic.as_str())
+    }
+
+    fn ask_of(&self, step: &StepName, direction: Direction) -> Option<&Ask> {
+        let first = self.triggers.first();
+        let started_by = first.map(|first| StartedBy { topic: first.topic.clone(), event_type: first.event.clone() });
+        match direction {
+            Direction::Forward => self.forward(step),
+            Direction::Compensate => self.compensation(step, started_by.as_ref()),
+        }
     }
 
     /// Names of everything that a command of this saga may be about: step 0, and steps under the names of the items they
@@ -166,6 +176,14 @@ impl Definition {
     /// Topics this definition sends commands to.
     pub fn command_topics(&self) -> BTreeSet<&str> {
         self.asks().map(|ask| ask.topic.as_str()).collect()
+    }
+
+    /// What its participants answer with: the topic of a participant's commands, that of its answer, the answer's type.
+    pub fn answers(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.asks().flat_map(|ask| {
+            let events = ask.done.iter().chain(&ask.refused).chain(&ask.retry);
+            events.map(|event| (ask.topic.as_str(), ask.answers_on.as_str(), event.event.as_str()))
+        })
     }
 
     /// Topics this definition publishes events to.

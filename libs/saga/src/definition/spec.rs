@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::shorthand::one_or_many;
+use crate::participant::Rate;
 use crate::time::Span;
 
 /// A whole definition.
@@ -30,11 +31,27 @@ pub struct DefinitionSpec {
     /// What its sagas can be found by: names, and expressions over `saga`, computed at the start.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub search: BTreeMap<String, String>,
+    /// What participants bear, by the topics of their commands.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub participants: BTreeMap<String, LimitsSpec>,
     /// What it does, in order.
     pub steps: Vec<StepSpec>,
     /// What the step that started it as a sub-saga learns when it has completed: a tree of expressions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
+}
+
+/// What a participant bears. Of several definitions the strictest counts, and all orchestrators together keep to it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LimitsSpec {
+    /// Most commands that wait for its answer at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight_max: Option<u32>,
+    /// Most commands in a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_max: Option<Rate>,
 }
 
 /// An event that starts a saga.

@@ -44,6 +44,21 @@ pub enum Fact {
         /// Who.
         by: By,
     },
+    /// A step or its compensation waits for a turn at its participant.
+    StepQueued {
+        /// The step.
+        step: StepName,
+        /// Forward or compensation.
+        direction: Direction,
+        /// The participant: the topic of its commands.
+        participant: String,
+        /// Whether an answer asked for another try; after silence the try stays.
+        raises_try: bool,
+        /// When waiting ends, if it does: with the time for all attempts.
+        until: Option<Timestamp>,
+        /// Id of the event that led to it.
+        causation_id: Option<Uuid>,
+    },
     /// A participant was asked.
     StepRequested(Request),
     /// It was done.
@@ -359,6 +374,7 @@ impl Fact {
             Self::SagaStarted(_) => "SagaStarted",
             Self::StartRefused { .. } => "StartRefused",
             Self::CancelledBeforeStart { .. } => "CancelledBeforeStart",
+            Self::StepQueued { .. } => "StepQueued",
             Self::StepRequested(_) => "StepRequested",
             Self::StepSucceeded { .. } => "StepSucceeded",
             Self::StepRefused { .. } => "StepRefused",

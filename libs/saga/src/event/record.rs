@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Event;
 
 /// Every kind of journal entry, in the order of the topic's union.
-pub const KINDS: [&str; 35] = [
+pub const KINDS: [&str; 36] = [
     "SagaStarted",
     "StartRefused",
     "CancelledBeforeStart",
@@ -45,6 +45,7 @@ pub const KINDS: [&str; 35] = [
     "ParentTold",
     "DefinitionMoved",
     "MoveRefused",
+    "StepQueued",
 ];
 
 /// Fields that hold any shape of JSON, and whether nothing is written as null rather than as the text `null`.

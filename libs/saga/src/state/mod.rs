@@ -137,7 +137,7 @@ pub struct Early {
 pub struct Open {
     /// The step.
     pub step: StepName,
-    /// How often it was asked, from 1.
+    /// How often it was asked, from 1; 0 while it waits for its first turn.
     pub attempt: u32,
     /// Raised when an answer asked for another try.
     pub try_number: u32,
@@ -177,6 +177,20 @@ pub enum Waiting {
         until: Timestamp,
         /// Whether an answer asked for it; after silence the try stays.
         raises_try: bool,
+    },
+    /// A turn at a participant that is asked by only so many at once.
+    Turn {
+        /// The participant: the topic of its commands.
+        participant: String,
+        /// Since when; the first in the queue is the next.
+        queued_at: Timestamp,
+        /// When waiting ends, if it does: with the time for all attempts.
+        until: Option<Timestamp>,
+        /// Whether an answer asked for another try; after silence the try stays.
+        raises_try: bool,
+        /// Id of the event that led to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        causation_id: Option<Uuid>,
     },
     /// A delay's end.
     Delay {

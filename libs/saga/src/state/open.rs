@@ -25,7 +25,26 @@ impl Open {
         }
     }
 
-    pub(crate) const fn fall_silent(&mut self) {
+    /// Something that waits for its first turn: nobody was asked yet.
+    pub(crate) fn queued(step: &StepName, turn: Waiting, at: Timestamp) -> Self {
+        Self { attempt: 0, ..Self::new(step, turn, at) }
+    }
+
+    /// Whether it was ever asked for: else it did not happen.
+    pub(crate) const fn was_asked(&self) -> bool {
+        self.attempt > 0
+    }
+
+    /// It waits for a turn. After a person's word its attempts count anew.
+    pub(crate) fn queue(&mut self, turn: Waiting, at: Timestamp) {
+        if matches!(self.waiting, Waiting::AfterRefusal | Waiting::AfterSilence | Waiting::Turn { .. }) {
+            self.attempts_before = self.attempt;
+            self.since = at;
+        }
+        self.waiting = turn;
+    }
+
+    pub(crate) fn fall_silent(&mut self) {
         self.silences += 1;
         self.waiting = Waiting::AfterSilence;
     }
@@ -42,14 +61,15 @@ impl Open {
             Waiting::Answer { until } | Waiting::NextAttempt { until, .. } | Waiting::Delay { until } => {
                 *until = until.plus(stood);
             }
-            Waiting::Arrival { until } => *until = until.map(|until| until.plus(stood)),
+            // Its place in the queue stays.
+            Waiting::Arrival { until } | Waiting::Turn { until, .. } => *until = until.map(|until| until.plus(stood)),
             Waiting::AfterRefusal | Waiting::AfterSilence => {}
         }
     }
 
     /// Whether an answer has asked for another try that was not sent yet.
     pub(crate) const fn raises_try(&self) -> bool {
-        matches!(self.waiting, Waiting::NextAttempt { raises_try: true, .. })
+        matches!(self.waiting, Waiting::NextAttempt { raises_try: true, .. } | Waiting::Turn { raises_try: true, .. })
     }
 
     /// Attempts made since the start, or since a person asked for more.

@@ -212,7 +212,7 @@ impl Waiting {
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Answer { until } | Self::NextAttempt { until, .. } | Self::Delay { until } => Some(*until),
-            Self::Arrival { until } => *until,
+            Self::Arrival { until } | Self::Turn { until, .. } => *until,
             Self::AfterRefusal | Self::AfterSilence => None,
         }
     }

@@ -69,6 +69,7 @@ fn is_a(value: &Value, schema: &Value) -> bool {
         Value::String(primitive) => match primitive.as_str() {
             "null" => value.is_null(),
             "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
             "int" => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
             _ => false,
         },

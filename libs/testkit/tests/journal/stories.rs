@@ -55,6 +55,8 @@ pub(crate) fn stories() -> Vec<Story> {
             .done("book-room")
             .done("rent-car")
             .done("charge-card"),
+        started(&order.clone().limited()).turn("reserve-inventory").silence("reserve-inventory"),
+        started(&example("travel-booking").limited()).turns(),
         started(&example("partial-shipment")).done("hold-amount").done("pick/0"),
         started(&example("customer-onboarding")).done("open-file"),
         started(&example("subscription-signup").as_sub_saga()).refused("create-account"),

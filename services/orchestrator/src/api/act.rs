@@ -154,7 +154,7 @@ fn by(caller: &Caller, why: Option<String>) -> By {
 }
 
 /// The body, which may be absent.
-fn optional<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, Problem> {
+pub(super) fn optional<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, Problem> {
     if body.is_empty() {
         return Ok(T::default());
     }

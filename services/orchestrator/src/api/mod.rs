@@ -9,6 +9,7 @@ mod dry_run;
 mod list;
 mod migrate;
 mod outcome;
+mod participants;
 mod query;
 mod show;
 mod start;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use backstitch_saga::Definition;
+use backstitch_saga::participant::BreakerRules;
 use backstitch_service_kit::http::Problem;
 use sqlx::PgPool;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -37,13 +39,21 @@ pub struct Api {
     db: PgPool,
     commands: Arc<dyn CommandSink>,
     definitions: Arc<[Arc<Definition>]>,
+    rules: BreakerRules,
 }
 
 impl Api {
     /// An API over the tables in `db`, sending what changes a saga to `commands`. `definitions` are those that new sagas
     /// may start on.
     pub fn new(db: PgPool, commands: Arc<dyn CommandSink>, definitions: &[Arc<Definition>]) -> Self {
-        Self { db, commands, definitions: definitions.into() }
+        Self { db, commands, definitions: definitions.into(), rules: BreakerRules::default() }
+    }
+
+    /// The same where circuit breakers follow these rules.
+    #[must_use]
+    pub const fn judging_by(mut self, rules: BreakerRules) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// The definition that a new saga of that name starts on: the newest.
@@ -59,6 +69,7 @@ impl Api {
     tags(
         (name = "sagas", description = "Looking at sagas"),
         (name = "commands", description = "Changing them; each needs a bearer token with the role operator"),
+        (name = "participants", description = "Whom sagas ask, and whose clocks stand still"),
         (name = "definitions", description = "What sagas run on"),
     ),
     modifiers(&BearerToken)
@@ -90,6 +101,9 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(act::signal))
         .routes(routes!(migrate::migrate))
         .routes(routes!(migrate::migration))
+        .routes(routes!(participants::participants))
+        .routes(routes!(participants::pause))
+        .routes(routes!(participants::resume))
         .routes(routes!(definitions::definitions))
         .routes(routes!(definitions::definition))
         .with_state(api)

@@ -117,6 +117,34 @@ pub(super) async fn saga(db: &PgPool, id: Uuid) -> Result<Option<SagaWithState>,
     row.as_ref().map(SagaWithState::from_row).transpose()
 }
 
+/// A step that waits for its turn.
+pub(super) struct Queued {
+    pub(super) step: String,
+    pub(super) participant: String,
+    pub(super) since: DateTime<Utc>,
+    /// Compensations have their turn before.
+    pub(super) is_forward: bool,
+}
+
+/// How many of the saga's lane have their turn before this one.
+pub(super) async fn before(db: &PgPool, saga: Uuid, queued: &Queued) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM saga.sagas AS s, jsonb_array_elements(s.state->'open') AS open
+         WHERE s.lane = (SELECT lane FROM saga.sagas WHERE id = $1) AND s.finished_at IS NULL
+           AND s.status IN ('advancing', 'rolling_back')
+           AND open->'waiting'->>'for' = 'turn' AND open->'waiting'->>'participant' = $2
+           AND (s.status = 'advancing', (open->'waiting'->>'queued_at')::bigint, s.id, open->>'step')
+               < ($3, $4, $1, $5)",
+    )
+    .bind(saga)
+    .bind(&queued.participant)
+    .bind(queued.is_forward)
+    .bind(queued.since.timestamp_micros())
+    .bind(&queued.step)
+    .fetch_one(db)
+    .await
+}
+
 pub(super) async fn status(db: &PgPool, id: Uuid) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar("SELECT status FROM saga.sagas WHERE id = $1").bind(id).fetch_optional(db).await
 }

@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use backstitch_saga::State as SagaState;
+use backstitch_saga::{State as SagaState, Waiting};
 use backstitch_service_kit::http::{Path, Problem, ProblemBody, Query, Viewer};
+use chrono::DateTime;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::query::{self, SagaWithState};
-use super::views::{Saga, ShowQuery};
+use super::query::{self, Queued, SagaWithState};
+use super::views::{Saga, ShowQuery, Wait};
 use super::{Api, database};
 
 const ENTRIES_MAX: i64 = 1000;
@@ -35,8 +36,14 @@ pub(super) async fn saga(
     let more = timeline.len() > wanted;
     timeline.truncate(wanted);
     let next = if more { timeline.last().map(|entry| entry.seq) } else { None };
-    let (steps, data) = inside(state);
-    Ok(Json(Saga { summary, steps, data, timeline, next }))
+    let (steps, data, queued) = inside(state);
+    let mut waits = Vec::new();
+    for queued in queued {
+        let before = query::before(&api.db, id, &queued).await.map_err(database)?;
+        let Queued { step, participant, since, .. } = queued;
+        waits.push(Wait { step, participant, since, before });
+    }
+    Ok(Json(Saga { summary, steps, waits, data, timeline, next }))
 }
 
 /// The saga, or 404.
@@ -45,10 +52,16 @@ pub(super) async fn known(api: &Api, id: Uuid) -> Result<SagaWithState, Problem>
     found.ok_or_else(|| Problem::not_found("saga_unknown", format!("no saga `{id}` is known")))
 }
 
-/// The steps under way and what the saga was started with. A state that this version cannot read shows neither: the
-/// timeline still says all.
-fn inside(state: Value) -> (Vec<String>, Option<Value>) {
-    let Ok(state) = serde_json::from_value::<SagaState>(state) else { return (Vec::new(), None) };
+/// The steps under way, what the saga was started with, and what waits for a turn. A state that this version cannot read
+/// shows nothing: the timeline still says all.
+fn inside(state: Value) -> (Vec<String>, Option<Value>, Vec<Queued>) {
+    let Ok(state) = serde_json::from_value::<SagaState>(state) else { return (Vec::new(), None, Vec::new()) };
     let steps = state.current_steps().into_iter().map(ToString::to_string).collect();
-    (steps, state.saga().map(|saga| saga.data.clone()))
+    let is_forward = matches!(state, SagaState::Advancing(_));
+    let queued = state.open().iter().filter_map(|open| {
+        let Waiting::Turn { participant, queued_at, .. } = &open.waiting else { return None };
+        let since = DateTime::from_timestamp_micros(queued_at.as_micros())?;
+        Some(Queued { step: open.step.to_string(), participant: participant.clone(), since, is_forward })
+    });
+    (steps, state.saga().map(|saga| saga.data.clone()), queued.collect())
 }

@@ -414,6 +414,57 @@ async fn sagas_are_found_by_their_search_attributes() {
 }
 
 #[tokio::test]
+async fn a_participant_s_clocks_stand_still_and_run_again_as_a_person_says() {
+    let (orchestrator, _) = orchestrator().await;
+    let (_, listed) = orchestrator.get("/participants").await;
+    let found = listed["participants"].as_array().unwrap();
+    let topics: Vec<&str> = found.iter().filter_map(|one| one["topic"].as_str()).collect();
+    assert_eq!(topics, ["inventory.commands", "orders.commands", "payments.commands", "shipping.commands"]);
+    assert!(found.iter().all(|one| one["breaker"] == "closed"), "{listed}");
+
+    let (status, paused) =
+        orchestrator.post("/participants/payments.commands/pause", json!({ "reason": "the gateway moves" })).await;
+    assert_eq!((status, &paused["breaker"], &paused["by"]), (200, &json!("open"), &json!("ann")));
+    assert_eq!(paused["reason"], "the gateway moves");
+    let since = paused["since"].clone();
+    let (_, again) = orchestrator.post("/participants/payments.commands/pause", json!({})).await;
+    assert_eq!((&again["since"], &again["reason"]), (&since, &Value::Null));
+
+    let (_, resumed) = orchestrator.post("/participants/payments.commands/resume", json!({})).await;
+    assert_eq!((&resumed["breaker"], &resumed["since"]), (&json!("closed"), &Value::Null));
+    let openings: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM saga.openings").fetch_one(&orchestrator.db).await.unwrap();
+    assert_eq!(openings, 1);
+    let (status, problem) = orchestrator.post("/participants/nobody.commands/pause", json!({})).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("participant_unknown")));
+    let anonymous = orchestrator.http.post(format!("{}/participants/payments.commands/pause", orchestrator.url));
+    assert_eq!(answered(anonymous).await.0, 401);
+    orchestrator.end().await;
+}
+
+#[tokio::test]
+async fn a_saga_tells_whom_it_waits_for_and_how_many_are_before_it() {
+    let (orchestrator, _) = orchestrator().await;
+    for number in 0..3 {
+        orchestrator.start(&format!("order-{number}")).await;
+        let open = json!([{ "step": "reserve-inventory", "attempt": 0, "try_number": 1, "since": 5, "waiting": {
+            "for": "turn", "participant": "inventory.commands", "queued_at": 10 - number, "until": null,
+            "raises_try": false } }]);
+        sqlx::query("UPDATE saga.sagas SET state = jsonb_set(state, '{open}', $1) WHERE key = $2")
+            .bind(Json(open))
+            .bind(format!("order-{number}"))
+            .execute(&orchestrator.db)
+            .await
+            .unwrap();
+    }
+    let id = orchestrator.definition.saga_id("order-0");
+    let (_, saga) = orchestrator.get(&format!("/sagas/{id}")).await;
+    let wait = &saga["waits"][0];
+    assert_eq!((&wait["participant"], &wait["before"]), (&json!("inventory.commands"), &json!(2)), "{saga}");
+    orchestrator.end().await;
+}
+
+#[tokio::test]
 async fn definitions_are_shown_and_the_api_describes_itself() {
     let (orchestrator, _) = orchestrator().await;
     let (_, definitions) = orchestrator.get("/definitions").await;
@@ -423,7 +474,7 @@ async fn definitions_are_shown_and_the_api_describes_itself() {
     assert_eq!(definition["body"]["saga"], DEFINITION);
     let (_, description) = orchestrator.get("/openapi.json").await;
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths.len(), 14, "{paths:?}");
+    assert_eq!(paths.len(), 17, "{paths:?}");
     for (path, methods) in description["paths"].as_object().unwrap() {
         let change = methods.get("post");
         assert!(change.is_none_or(|change| change["security"] == json!([{ "token": [] }])), "{path}");

@@ -52,12 +52,27 @@ pub(super) struct Saga {
     pub summary: SagaSummary,
     /// The steps under way.
     pub steps: Vec<String>,
+    /// Those among them that wait for their turn at a participant with limits.
+    pub waits: Vec<Wait>,
     /// What it was started with; absent once it has ended.
     pub data: Option<Value>,
     /// Its journal, oldest first.
     pub timeline: Vec<Entry>,
     /// Give it as `after` for the rest of the timeline; absent at its end.
     pub next: Option<i64>,
+}
+
+/// A step that waits for its turn.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(super) struct Wait {
+    /// The step.
+    pub step: String,
+    /// The participant: the topic of its commands.
+    pub participant: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// How many of the saga's lane have their turn before it.
+    pub before: i64,
 }
 
 /// One entry of a saga's journal.
@@ -211,6 +226,33 @@ pub(super) struct Outcome {
     pub status: Option<String>,
     /// What the command led to at once; empty if nothing was seen yet.
     pub entries: Vec<Entry>,
+}
+
+/// Everybody whom sagas ask.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Participants {
+    /// By the topics of their commands.
+    pub participants: Vec<Participant>,
+}
+
+/// A participant.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Participant {
+    /// The topic of its commands.
+    pub topic: String,
+    /// Its circuit breaker: `closed`, `open` (clocks of what it was asked stand still) or `half_open` (the same, but now
+    /// and then one overdue attempt is let through as a probe).
+    pub breaker: String,
+    /// Since when it is open; absent while it is closed.
+    pub since: Option<DateTime<Utc>>,
+    /// The person who opened it; absent when silence did.
+    pub by: Option<String>,
+    /// What they said about it.
+    pub reason: Option<String>,
+    /// Most commands that wait for its answer at once, over all lanes; absent where no definition limits it.
+    pub in_flight_max: Option<u32>,
+    /// Most commands in a time, as in `50/s`; absent where no definition limits it.
+    pub rate_max: Option<String>,
 }
 
 /// A definition in a list.

@@ -4,6 +4,7 @@
 mod books;
 mod deadlines;
 mod journal;
+mod limits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(crate) fn problems(stage: &Stage, databases: &[Arc<Postgres>], started: &[St
         Some(format!("laws: {} {broken}", saga.started.id))
     }));
     problems.extend(deadlines::problems(&scene));
+    problems.extend(limits::problems(&scene));
     problems.extend(commands(&scene));
     problems.extend(dead_letters(&scene));
     drop(tables);

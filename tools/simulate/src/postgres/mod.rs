@@ -3,6 +3,7 @@
 
 mod error;
 mod locks;
+mod openings;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use backstitch_participant::{Placed, Source, Streams};
 use backstitch_processor::{Claim, Database, Effects, Fence, Store};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::life::Life;
@@ -39,6 +40,8 @@ pub(crate) struct Postgres {
     locks: Mutex<Locks>,
     freed: Notify,
     down: AtomicBool,
+    /// Counts changes of openings, for those who wait for them.
+    openings: watch::Sender<u64>,
 }
 
 impl Postgres {
@@ -50,7 +53,13 @@ impl Postgres {
             locks: Mutex::default(),
             freed: Notify::new(),
             down: AtomicBool::new(false),
+            openings: watch::Sender::new(0),
         })
+    }
+
+    /// Tells when openings have changed.
+    pub(crate) fn watch_openings(&self) -> watch::Receiver<u64> {
+        self.openings.subscribe()
     }
 
     /// No connection works while it is down.
@@ -263,7 +272,9 @@ impl SagaStore for Connection {
     async fn live_sagas(&mut self, lane: LaneId) -> Result<Vec<SagaRow>, sqlx::Error> {
         self.reach("live sagas").await?;
         let tables = lock(&self.database.tables);
+        let forgets = self.mutation() == Some(Mutation::ClaimForgetsWhoWaits);
         let live = tables.sagas.values().filter(|(at, row)| *at == lane.0 && row.finished_at.is_none());
+        let live = live.filter(|(_, row)| !(forgets && row.state.contains(r#""for":"turn""#)));
         Ok(live.map(|(_, row)| row.clone()).collect())
     }
 
@@ -276,6 +287,12 @@ impl SagaStore for Connection {
     async fn definitions(&mut self) -> Result<Vec<(String, Value)>, sqlx::Error> {
         self.reach("definitions").await?;
         Ok(Vec::new())
+    }
+
+    async fn lanes(&mut self) -> Result<i32, sqlx::Error> {
+        self.reach("lanes").await?;
+        let tables = lock(&self.database.tables);
+        Ok(tables.layout.as_ref().map_or(1, |(_, lanes)| *lanes))
     }
 
     fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], batch: &mut Batch) {

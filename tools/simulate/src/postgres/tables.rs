@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::error::{UNIQUE, refused};
+use super::openings::Breakers;
 use crate::mutation::Mutation;
 
 #[derive(Debug, Default, Clone)]
@@ -35,6 +36,7 @@ pub(crate) struct Tables {
     pub(crate) journal: BTreeMap<(Uuid, i64), JournalRow>,
     pub(crate) streams: BTreeMap<StreamId, Vec<NewEvent>>,
     event_ids: BTreeSet<Uuid>,
+    pub(crate) breakers: Breakers,
     /// Writes under claims that were no longer valid.
     pub(crate) zombies: Vec<String>,
     /// What the journals fold to so far.

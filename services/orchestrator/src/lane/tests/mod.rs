@@ -2,12 +2,14 @@
 
 mod batches;
 mod moving;
+mod participants;
 mod people;
 mod replies;
 mod starts;
 mod sub_sagas;
 mod timers;
 mod unsendable;
+mod turns;
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -40,11 +40,19 @@ pub enum Mutation {
     PivotIsForgotten,
     /// A step's silence is the end of the saga's rollback for that step: it is not undone.
     SilenceMeansNo,
+    /// What became of a sub-saga is not told to whoever started it.
+    SubSagasTellNobody,
+    /// A completed sub-saga that is to be rolled back says that it is, and does nothing.
+    CompletedSubSagasStay,
+    /// All items of a list have the command id of their step.
+    ItemsShareACommandId,
+    /// Of the items of a list only the first is undone; of the others it is noted.
+    OneItemIsUndone,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::FenceComparesNothing,
         Self::OutboxIsOnlyInMemory,
         Self::ClaimForgetsTheOutbox,
@@ -63,5 +71,9 @@ impl Mutation {
         Self::EarlyArrivalsAreForgotten,
         Self::PivotIsForgotten,
         Self::SilenceMeansNo,
+        Self::SubSagasTellNobody,
+        Self::CompletedSubSagasStay,
+        Self::ItemsShareACommandId,
+        Self::OneItemIsUndone,
     ];
 }

@@ -21,9 +21,8 @@ use crate::schema;
 use crate::script::{self, Act, Said, Script, Started};
 use crate::world::{World, lock};
 
-/// A run that does not settle within this time, or with so many inputs and outputs, never will.
+/// A run that does not settle within this time never will.
 const SETTLED_WITHIN: Duration = Duration::from_secs(200 * 24 * 3600);
-const STEPS_MAX: u64 = 400_000;
 /// How often a person helps one saga.
 const HELPED_MAX: u32 = 5;
 
@@ -143,35 +142,40 @@ impl Play {
 
     /// Plays the script, and then waits until nothing happens any more. Answers what kept it from settling.
     async fn run(&mut self) -> Result<Option<String>> {
-        while let Some((at, _)) = self.acts.last_key_value().map(|(at, _)| *at) {
-            self.pass(at).await?;
+        while let Some(((at, _), _)) = self.acts.last_key_value()
+            && !self.stage.world.is_exhausted()
+        {
+            self.pass(*at).await?;
         }
         self.settle().await
     }
 
-    /// Lets time pass until then, and plays what falls into it.
+    /// Lets time pass until then, or until nothing can come of it any more, and plays what falls into it.
     async fn pass(&mut self, until: Duration) -> Result<()> {
-        loop {
+        let world = self.stage.world.clone();
+        while !world.is_exhausted() {
             let next = self.acts.first_key_value().map_or(until, |((at, _), _)| *at).min(until);
-            let wait = next.saturating_sub(self.stage.world.elapsed());
+            let wait = next.saturating_sub(world.elapsed());
             tokio::select! {
                 biased;
+                () = world.exhausted() => continue,
                 Some(start) = self.sub_sagas.recv() => {
                     self.meet(&start);
                     continue;
                 }
                 () = tokio::time::sleep(wait) => {}
             }
-            let now = self.stage.world.elapsed();
+            let now = world.elapsed();
             match self.acts.first_entry().filter(|entry| entry.key().0 <= now) {
                 Some(entry) => {
                     let act = entry.remove();
                     self.act(act).await?;
                 }
-                None if now >= until => return Ok(()),
+                None if now >= until => break,
                 None => {}
             }
         }
+        Ok(())
     }
 
     /// A step starts a sub-saga: from now on it is looked at like others, and things happen to it.
@@ -266,8 +270,12 @@ impl Play {
             if let Some(failure) = lock(&self.stage.failures).first() {
                 return Ok(Some(failure.clone()));
             }
-            if world.elapsed() > SETTLED_WITHIN || world.steps() > STEPS_MAX {
-                return Ok(Some(format!("it does not settle: {}", self.unsettled().join(", "))));
+            if world.elapsed() > SETTLED_WITHIN || world.is_exhausted() {
+                return Ok(Some(format!(
+                    "it does not settle in {} points: {}",
+                    world.steps(),
+                    self.unsettled().join(", ")
+                )));
             }
             let helped = self.help().await?;
             if !helped && self.acts.is_empty() && self.unsettled().is_empty() {

@@ -31,6 +31,8 @@ pub struct Story {
     pub(crate) journal: Vec<Event>,
     pub(crate) sent: Vec<Command>,
     pub(crate) heard: Vec<Reply>,
+    /// Everything that was fed, if somebody asks for it.
+    pub(crate) fed: Option<Vec<(Timestamp, Input)>>,
     lines: Vec<String>,
 }
 
@@ -73,6 +75,7 @@ impl Story {
             journal: Vec::new(),
             sent: Vec::new(),
             heard: Vec::new(),
+            fed: None,
             lines: Vec::new(),
         }
     }
@@ -99,6 +102,9 @@ impl Story {
 
     /// Gives the engine an input, as a shell would; true when it had an effect.
     pub(crate) fn feed(&mut self, input: &Input) -> bool {
+        if let Some(fed) = &mut self.fed {
+            fed.push((self.now, input.clone()));
+        }
         let events = decide(self.specimen.definition(), &self.state, input, self.now);
         for event in &events {
             self.state = evolve(std::mem::take(&mut self.state), event);

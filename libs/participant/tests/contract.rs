@@ -38,6 +38,7 @@ struct Yes {
     asked: AtomicU32,
 }
 
+#[allow(clippy::enum_variant_names, reason = "a variant's name is the event's type")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Event {
     PaymentProcessed(Value),

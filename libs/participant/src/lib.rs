@@ -1,7 +1,8 @@
 //! Taking part in sagas without having to think of repeats, tombstones and late commands.
 //!
 //! A service implements [`Participant`]: what its commands mean for its own event-sourced state. [`ParticipantLogic`]
-//! does the rest, the same for all of them, and is what the processor runs. `docs/participants.md` is the contract.
+//! does the rest, the same for all of them, and is what the processor runs. `docs/participants.md` is the contract; with
+//! the feature `contract`, a test holds a service to it.
 
 mod answer;
 mod append;
@@ -10,6 +11,8 @@ mod cache;
 mod calls;
 mod case;
 mod cause;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod draft;
 mod event;
 mod load;

@@ -1,87 +1,148 @@
-//! How long the engine takes per input, and how large a live saga is.
+//! What the engine takes for an input, and how large a live saga is: `cargo xtask bench engine`.
 //!
-//! Separate from the engine, which has no clock. `cargo run --release -p backstitch-testkit --example engine_speed`
+//! Separate from the engine, which has no clock. One thread, no input or output; the allocator that counts is always there
+//! and makes every figure a little worse than it is.
 
-use std::path::Path;
-use std::time::Instant;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use backstitch_saga::{
-    Direction, Event, Input, Reply, Start, StartedBy, State, Timestamp, command_id, decide, evolve, react,
-};
-use backstitch_testkit::Specimen;
-use serde_json::Value;
-use uuid::Uuid;
+use backstitch_saga::{Input, State, Timestamp, decide, evolve, react};
+use backstitch_testkit::{Specimen, as_it_should_go};
+use serde::Serialize;
 
-const SAGAS: u32 = 20_000;
-const STEPS: [(&str, &str, &str); 4] = [
-    ("reserve-inventory", "inventory.events", "InventoryReserved"),
-    ("process-payment", "payments.events", "PaymentProcessed"),
-    ("confirm-order", "orders.events", "OrderConfirmed"),
-    ("ship-order", "shipping.events", "OrderShipped"),
-];
+/// Folders below `sagas/`, and names.
+const DEFINITIONS: [(&str, &str); 3] =
+    [("", "order-fulfilment"), ("examples", "travel-booking"), ("examples", "partial-shipment")];
 
-fn main() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sagas");
-    let specimen = Specimen::load(&folder, "order-fulfilment");
-    let inputs: Vec<Vec<Input>> = (0..SAGAS).map(|number| happy_inputs(&specimen, number)).collect();
-    let (mut events, mut effects, mut largest) = (0_usize, 0_usize, 0_usize);
-    let begun = Instant::now();
-    for saga in &inputs {
-        let mut state = State::NotStarted;
-        for input in saga {
-            let decided: Vec<Event> = decide(specimen.definition(), &state, input, Timestamp::from_micros(0));
-            for event in &decided {
-                state = evolve(state, event);
-                effects += react(specimen.definition(), event).len();
-            }
-            events += decided.len();
-        }
-        assert_eq!(state.status(), "completed");
-    }
-    let taken = begun.elapsed();
-    for saga in inputs.iter().take(1) {
-        let mut state = State::NotStarted;
-        for input in saga {
-            for event in decide(specimen.definition(), &state, input, Timestamp::from_micros(0)) {
-                state = evolve(state, &event);
-            }
-            largest = largest.max(serde_json::to_vec(&state).map_or(0, |bytes| bytes.len()));
-        }
-    }
-    let count: usize = inputs.iter().map(Vec::len).sum();
-    let per_input = taken.as_nanos() / u128::try_from(count).unwrap_or(1);
-    println!("{per_input} ns per input ({count} inputs, {events} journal entries, {effects} commands)");
-    println!("{largest} bytes of JSON at most for a live saga, {} bytes of its state itself", size_of::<State>());
+/// What one definition came to.
+#[derive(Debug, Serialize)]
+struct Figures {
+    definition: String,
+    inputs: usize,
+    /// Journal entries of one saga.
+    entries: usize,
+    ns_per_input: u128,
+    allocations_per_input: f64,
+    allocated_bytes_per_input: f64,
+    /// In memory, at its largest: the state and what it holds on the heap.
+    live_bytes_max: usize,
+    /// The same as it is stored.
+    json_bytes_max: usize,
 }
 
-fn happy_inputs(specimen: &Specimen, number: u32) -> Vec<Input> {
-    let key = format!("order-{number}");
-    let saga = specimen.definition().saga_id(&key);
-    let mut data = specimen.start_data().clone();
-    data["order_id"] = Value::from(key.as_str());
-    let start = Input::Start(Start {
-        key: key.clone(),
-        data,
-        started_by: Some(StartedBy { topic: "orders.events".to_owned(), event_type: "OrderPlaced".to_owned() }),
-        event_id: Uuid::from_u128(number.into()),
-        correlation_id: Uuid::from_u128(number.into()),
-        user_id: None,
-        parent: None,
-    });
-    let reply = |(step, topic, event_type): &(&str, &str, &str)| {
-        let command = command_id(saga, step, None, Direction::Forward);
-        Input::Reply(Reply {
-            topic: (*topic).to_owned(),
-            event_type: (*event_type).to_owned(),
-            event_version: 1,
-            event_id: Uuid::new_v5(&command.as_uuid(), b"1/0"),
-            causation_id: Some(command.as_uuid()),
-            answers_try: Some(1),
-            aggregate_id: key.clone(),
-            data: serde_json::json!({
-                "order_id": key, "payment_id": "pay-1", "reserved_until": "2027-01-15T08:00:00.000000Z",
-            }),
-        })
-    };
-    std::iter::once(start).chain(STEPS.iter().map(reply)).collect()
+struct Options {
+    sagas: u32,
+    runs: u32,
+    json: bool,
+    out: Option<PathBuf>,
+}
+
+impl Options {
+    fn read() -> Result<Self, String> {
+        let mut options = Self { sagas: 5_000, runs: 5, json: false, out: None };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            let number = |text: String| text.parse::<u32>().map_err(|error| format!("{text}: {error}"));
+            match word.as_str() {
+                "--sagas" => options.sagas = number(value()?)?.max(1),
+                "--runs" => options.runs = number(value()?)?.max(1),
+                "--out" => options.out = Some(value()?.into()),
+                "--json" => options.json = true,
+                other => return Err(format!("`{other}` is no option: --sagas, --runs, --out, --json are")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options::read()?;
+    let sagas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sagas");
+    let all: Vec<Figures> = DEFINITIONS
+        .iter()
+        .map(|(folder, name)| figures(&Specimen::load(&sagas.join(folder), name), &options))
+        .collect();
+    let json = serde_json::to_string_pretty(&all)?;
+    if let Some(out) = &options.out {
+        std::fs::write(out, &json)?;
+    }
+    let mut shown = std::io::stdout().lock();
+    if options.json {
+        writeln!(shown, "{json}")?;
+        return Ok(());
+    }
+    for it in &all {
+        writeln!(
+            shown,
+            "{:<18} {:>7} ns an input, {:>5.1} allocations of {:>6.0} bytes; {} inputs, {} entries a saga; live at most \
+             {} bytes, {} as JSON",
+            it.definition,
+            it.ns_per_input,
+            it.allocations_per_input,
+            it.allocated_bytes_per_input,
+            it.inputs,
+            it.entries,
+            it.live_bytes_max,
+            it.json_bytes_max
+        )?;
+    }
+    Ok(())
+}
+
+fn figures(specimen: &Specimen, options: &Options) -> Figures {
+    let inputs = as_it_should_go(specimen);
+    let count = inputs.len();
+    let mut rounds: Vec<Duration> = (0..options.runs).map(|_| round(specimen, &inputs, options.sagas)).collect();
+    rounds.sort_unstable();
+    let middle = rounds[rounds.len() / 2];
+    let (mut entries, mut ended) = (0, State::NotStarted);
+    let counted = allocation_counter::measure(|| (ended, entries) = saga(specimen, &inputs));
+    assert_eq!(ended.status(), "completed", "{} should complete", specimen.definition().name());
+    let per_input = |number: u64| number as f64 / count as f64;
+    let (live_bytes_max, json_bytes_max) = sizes(specimen, &inputs);
+    Figures {
+        definition: specimen.definition().name().to_owned(),
+        inputs: count,
+        entries,
+        ns_per_input: middle.as_nanos() / (u128::from(options.sagas) * count as u128),
+        allocations_per_input: per_input(counted.count_total),
+        allocated_bytes_per_input: per_input(counted.bytes_total),
+        live_bytes_max,
+        json_bytes_max,
+    }
+}
+
+fn round(specimen: &Specimen, inputs: &[(Timestamp, Input)], sagas: u32) -> Duration {
+    let begun = Instant::now();
+    for _ in 0..sagas {
+        std::hint::black_box(saga(specimen, inputs));
+    }
+    begun.elapsed()
+}
+
+/// One saga from start to end, with all that a shell asks of the engine.
+fn saga(specimen: &Specimen, inputs: &[(Timestamp, Input)]) -> (State, usize) {
+    let (mut state, mut entries) = (State::NotStarted, 0);
+    for (now, input) in inputs {
+        for event in &decide(specimen.definition(), &state, input, *now) {
+            state = evolve(state, event);
+            std::hint::black_box(react(specimen.definition(), event));
+            entries += 1;
+        }
+    }
+    (state, entries)
+}
+
+/// The largest that it is between two inputs: in memory, and as JSON.
+fn sizes(specimen: &Specimen, inputs: &[(Timestamp, Input)]) -> (usize, usize) {
+    let (mut live, mut json) = (0, 0);
+    for end in 1..=inputs.len() {
+        let mut state = State::NotStarted;
+        let held = allocation_counter::measure(|| state = saga(specimen, &inputs[..end]).0);
+        live = live.max(size_of::<State>() + usize::try_from(held.bytes_current).unwrap_or(0));
+        json = json.max(serde_json::to_vec(&state).map_or(0, |bytes| bytes.len()));
+    }
+    (live, json)
 }

@@ -1,4 +1,5 @@
-//! A kit for testing sagas: stories that read as transcripts, and laws that every definition keeps.
+//! A kit for testing sagas: stories that read as transcripts, and laws that every definition keeps; with the feature
+//! `participant`, the contract that every participant keeps. `docs/testing.md` shows how, on an example of its own.
 //!
 //! Separate from the engine because it is for the authors of definitions, ours and yours: it drives the engine as a
 //! shell would, with time standing still until the story moves it.
@@ -27,9 +28,11 @@ mod story;
 mod transcript;
 mod walk;
 
+#[cfg(feature = "participant")]
+pub use backstitch_participant::contract::{Ask, Trial, keeps_the_contract};
 pub use checks::broken_law;
 pub use grid::{queue_grid, state_grid};
 pub use laws::{Misbehaviours, keeps_the_laws};
 pub use specimen::Specimen;
 pub use story::{Story, cancelled_before_start, rolled_back_before_start, started, started_without};
-pub use walk::{Walk, wander, wander_and_move};
+pub use walk::{Walk, as_it_should_go, wander, wander_and_move};

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use backstitch_saga::{
     By, Command, Definition, Direction, Effect, Event, Input, Move, Parent, ParentCancel, Reply, SagaId, Signal, Start,
-    StartedBy, State, StepName, Timestamp, Unsendable, Waiting, decide_move, decide_without, evolve, migrate::moved_to, react,
+    StartedBy, State, StepName, Timestamp, Unsendable, Waiting, decide_move, decide_without, evolve, migrate::moved_to,
+    react,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -32,6 +33,8 @@ pub struct Story {
     pub(crate) sent: Vec<Command>,
     pub(crate) heard: Vec<Reply>,
     pub(crate) unsendable: Vec<Unsendable>,
+    /// Everything that was fed, if somebody asks for it.
+    pub(crate) fed: Option<Vec<(Timestamp, Input)>>,
     lines: Vec<String>,
 }
 
@@ -82,6 +85,7 @@ impl Story {
             sent: Vec::new(),
             heard: Vec::new(),
             unsendable: Vec::new(),
+            fed: None,
             lines: Vec::new(),
         }
     }
@@ -108,6 +112,9 @@ impl Story {
 
     /// Gives the engine an input, as a shell would; true when it had an effect.
     pub(crate) fn feed(&mut self, input: &Input) -> bool {
+        if let Some(fed) = &mut self.fed {
+            fed.push((self.now, input.clone()));
+        }
         let definition = self.specimen.definition();
         let events = decide_without(definition, &self.state, input, self.now, &self.unsendable);
         let had_effect = !events.is_empty();

@@ -2,7 +2,7 @@
 //!
 //! Separate because the exhaustive laws and the random walks choose from the same moves and differ only in choosing.
 
-use backstitch_saga::{By, Direction, Input, State, StepName, Waiting};
+use backstitch_saga::{By, Direction, Input, State, StepName, Timestamp, Waiting};
 
 use crate::checks;
 use crate::participant::{self, Says};
@@ -266,6 +266,18 @@ fn stroll(story: &mut Story, choices: &[u16], made: &mut Vec<Move>) {
         made.push(next);
         checks::check(story, &|| format!("{made:#?}"));
     }
+}
+
+/// What a saga is given, and when, if everything goes as it should: from its start to its end. For whoever measures.
+///
+/// # Panics
+/// When it does not end.
+pub fn as_it_should_go(specimen: &Specimen) -> Vec<(Timestamp, Input)> {
+    let mut story = Story::before_start(specimen);
+    story.fed = Some(Vec::new());
+    story.start();
+    finish(&mut story, &mut Vec::new());
+    story.fed.unwrap_or_default()
 }
 
 /// Lets everything go as it should until the saga has ended or is stuck.

@@ -382,7 +382,7 @@ impl<E: Engine> SagaLane<E> {
         };
         let about = live.about(id, now);
         let about = About { user_id: cause.person.as_deref().or(about.user_id), ..about };
-                told.records.push(self.outgoing.journal(&entry, &about)?);
+        told.records.push(self.outgoing.journal(&entry, &about)?);
         told.rows.push(JournalRow {
             saga_id: id,
             seq: live.seq,

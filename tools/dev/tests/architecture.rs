@@ -43,8 +43,9 @@ const ROWS: [&[&str]; 7] = [
 /// Stands in for the foreign systems, so a test of any crate may start it.
 const SIMULATORS: &str = "backstitch-simulators";
 
-/// They stand beside the rows: one is known only to tests, the other knows everybody and is known to nobody.
-const BESIDE: [&str; 2] = ["backstitch-testkit", "backstitch-simulate"];
+/// They stand beside the rows: one is known only to tests, one knows everybody and is known to nobody, and one is as a
+/// user's would be.
+const BESIDE: [&str; 3] = ["backstitch-testkit", "backstitch-simulate", "own-saga"];
 
 #[derive(Deserialize)]
 struct Metadata {

@@ -35,7 +35,7 @@ fn functions_below(folder: &Path, found: &mut BTreeSet<String>) {
 #[test]
 fn every_test_that_the_papers_name_exists() {
     let mut functions = BTreeSet::new();
-    for folder in ["libs", "services", "tools"] {
+    for folder in ["libs", "services", "tools", "examples"] {
         functions_below(&workspace().join(folder), &mut functions);
     }
     for paper in ["README.md", "ARCHITECTURE.md"] {

@@ -12,14 +12,20 @@ use backstitch_messaging::{
     Feed, FeedItem, Inbox, InboxError, LaneId, Ownership, PublishError, Published, Publisher, Record, TopicPartition,
     Topology,
 };
+use backstitch_saga::sub_saga::START;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::life::Life;
 use crate::mutation::Mutation;
 use crate::world::lock;
 
-/// When each message was first on the broker, by its id.
-pub(crate) type Arrivals = Arc<Mutex<BTreeMap<String, Duration>>>;
+/// What was brought to the broker.
+pub(crate) struct Arrivals {
+    /// When each message was first there, by its id.
+    pub(crate) first: Mutex<BTreeMap<String, Duration>>,
+    /// Starts of sub-sagas, as they come.
+    pub(crate) sub_sagas: mpsc::UnboundedSender<Record>,
+}
 
 /// A membership in a group, as one process has it.
 pub(crate) struct SimulatedInbox {
@@ -130,7 +136,7 @@ pub(crate) struct SimulatedPublisher {
 }
 
 impl SimulatedPublisher {
-    pub(crate) fn new(broker: &MemoryBroker, life: &Arc<Life>, arrivals: &Arrivals) -> Self {
+    pub(crate) fn new(broker: &MemoryBroker, life: &Arc<Life>, arrivals: &Arc<Arrivals>) -> Self {
         let (queue, mut waiting) = mpsc::unbounded_channel::<Handed>();
         let sender = Sender { broker: broker.publisher(), life: life.clone(), arrivals: arrivals.clone() };
         tokio::spawn(async move {
@@ -165,7 +171,7 @@ impl Publisher for SimulatedPublisher {
 struct Sender {
     broker: backstitch_messaging::memory::MemoryPublisher,
     life: Arc<Life>,
-    arrivals: Arrivals,
+    arrivals: Arc<Arrivals>,
 }
 
 impl Sender {
@@ -190,7 +196,11 @@ impl Sender {
             let kind = text(record, headers::CE_TYPE).unwrap_or_default();
             format!("{} -> {} {kind} of {key} ({id})", self.life.name, record.topic)
         });
-        lock(&self.arrivals).entry(id.to_owned()).or_insert_with(|| world.elapsed());
+        lock(&self.arrivals.first).entry(id.to_owned()).or_insert_with(|| world.elapsed());
+        if text(record, headers::CE_TYPE) == Some(START) {
+            // A run that is over listens no more.
+            let _ = self.arrivals.sub_sagas.send(record.clone());
+        }
     }
 }
 

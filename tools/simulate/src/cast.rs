@@ -1,6 +1,9 @@
 //! Who takes part in a run: the definitions that ship, a participant for every topic that they ask, and a schema for
 //! every topic that they read or write. Made once and shared by all runs, since making it costs more than a run.
 
+mod asked;
+mod deeds;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,45 +14,22 @@ use backstitch_orchestrator::definitions::Definitions;
 use backstitch_orchestrator::outgoing::Outgoing;
 use backstitch_participant::Settings;
 use backstitch_saga::{Definition, Direction, StepName};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::schema;
+use asked::Members;
+pub(crate) use deeds::{Answer, Deed};
+use deeds::{Items, Lists, merged, renamed, scalars};
 
 /// A definition with data to run it on.
 pub(crate) struct Role {
     pub(crate) definition: Arc<Definition>,
     key: String,
     start: Value,
+    lists: Lists,
     samples: Value,
     /// Forward commands, by step.
     asks: BTreeMap<StepName, String>,
-}
-
-/// What one command means to its participant.
-#[derive(Debug, Clone)]
-pub(crate) struct Deed {
-    /// The forward command that it undoes.
-    pub(crate) undoes: Option<&'static str>,
-    pub(crate) done: Answer,
-    pub(crate) refused: Option<Answer>,
-    pub(crate) ask_again: Option<Answer>,
-    /// What takes it back by itself.
-    pub(crate) undone: Option<Answer>,
-}
-
-/// An event that a participant may publish.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) event: String,
-    data: Value,
-    placeholder: String,
-}
-
-impl Answer {
-    /// Its data, about the flow of this key.
-    pub(crate) fn about(&self, key: &str) -> Value {
-        renamed(&self.data, &self.placeholder, key)
-    }
 }
 
 /// A participant: the topic that it is asked on, and what it does when asked.
@@ -71,9 +51,9 @@ pub(crate) struct Cast {
 }
 
 impl Role {
-    /// The forward command of a step.
+    /// The forward command of a step, whichever item it is done for.
     pub(crate) fn command_of(&self, step: &StepName) -> Option<&str> {
-        self.asks.get(step).map(String::as_str)
+        self.asks.get(step.base()).map(String::as_str)
     }
 
     /// The step that sends a forward command.
@@ -81,36 +61,22 @@ impl Role {
         self.asks.iter().find(|(_, asked)| *asked == command).map(|(step, _)| step)
     }
 
-    /// What a saga of this key starts with.
-    pub(crate) fn start_data(&self, key: &str) -> Value {
-        renamed(&self.start, &self.key, key)
+    /// What a saga of this key starts with, and so many items in each of its lists.
+    pub(crate) fn start_data(&self, key: &str, items: usize) -> Value {
+        let mut data = renamed(&self.start, &self.key, key);
+        for (name, list) in &self.lists {
+            if let Some(samples) = data[name].as_array() {
+                data[name] = list.stretched(samples, items);
+            }
+        }
+        data
     }
 
     /// What a waiting step of it waits for.
     pub(crate) fn arrival(&self, step: &StepName, key: &str) -> Value {
         let said = renamed(&self.samples[step.as_str()]["arrival"], &self.key, key);
-        merged(scalars(&self.start_data(key)), &said)
+        merged(scalars(&renamed(&self.start, &self.key, key)), &said)
     }
-}
-
-/// All strings that are the sample's key are this one's.
-fn renamed(value: &Value, from: &str, to: &str) -> Value {
-    match value {
-        Value::String(text) if text == from => json!(to),
-        Value::Array(items) => items.iter().map(|item| renamed(item, from, to)).collect(),
-        Value::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), renamed(field, from, to))).collect(),
-        other => other.clone(),
-    }
-}
-
-fn scalars(value: &Value) -> Map<String, Value> {
-    let fields = value.as_object().into_iter().flatten();
-    fields.filter(|(_, field)| !field.is_array() && !field.is_object()).map(|(n, f)| (n.clone(), f.clone())).collect()
-}
-
-fn merged(mut fields: Map<String, Value>, said: &Value) -> Value {
-    fields.extend(said.as_object().cloned().unwrap_or_default());
-    Value::Object(fields)
 }
 
 fn folder() -> PathBuf {
@@ -120,20 +86,16 @@ fn folder() -> PathBuf {
 /// Of so many a participant with limits answers at once, over all lanes.
 const IN_FLIGHT_MAX: u32 = 2;
 
-/// Kinds of steps that the players' books cannot follow yet.
-const NOT_YET: [&str; 2] = ["for_each:", "sub_saga:"];
+/// A definition that ships: its folder and its name.
+type Shipped = (PathBuf, String);
 
 /// Names of all definitions that ship, with their folders.
-pub(crate) fn names() -> Result<Vec<(PathBuf, String)>> {
+pub(crate) fn names() -> Result<Vec<Shipped>> {
     let mut names = Vec::new();
     for folder in [folder(), folder().join("examples")] {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "yaml") {
-                let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-                if NOT_YET.iter().any(|kind| text.contains(kind)) {
-                    continue;
-                }
                 let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
                 names.push((folder.clone(), stem.unwrap_or_default()));
             }
@@ -144,7 +106,8 @@ pub(crate) fn names() -> Result<Vec<(PathBuf, String)>> {
 }
 
 impl Cast {
-    /// The cast for those of the definitions whose bit is set; the same one for all runs that ask for it.
+    /// The cast for those of the definitions whose bit is set, and for the sub-sagas that these start; the same one for
+    /// all runs that ask for it.
     pub(crate) fn of(mask: usize) -> Result<Arc<Self>> {
         static KNOWN: OnceLock<Mutex<BTreeMap<usize, Arc<Cast>>>> = OnceLock::new();
         let mut known = crate::world::lock(KNOWN.get_or_init(Mutex::default));
@@ -153,19 +116,27 @@ impl Cast {
         }
         let all = names()?;
         let chosen = all.iter().enumerate().filter(|(index, _)| mask & (1 << index) != 0).map(|(_, name)| name);
-        let cast = Arc::new(Self::make(chosen, mask & (1 << all.len()) != 0)?);
+        let cast = Arc::new(Self::make(chosen.collect(), &all, mask & (1 << all.len()) != 0)?);
         known.insert(mask, cast.clone());
         Ok(cast)
     }
 
-    fn make<'a>(chosen: impl Iterator<Item = &'a (PathBuf, String)>, limited: bool) -> Result<Self> {
+    fn make<'a>(mut chosen: Vec<&'a Shipped>, all: &'a [Shipped], limited: bool) -> Result<Self> {
         let (mut definitions, mut drafts) = (Vec::new(), Vec::new());
-        for (folder, name) in chosen {
+        let mut next = 0;
+        while let Some((folder, name)) = chosen.get(next).copied() {
+            next += 1;
             let definition = backstitch_saga_yaml::load_file(&folder.join(format!("{name}.yaml")))?;
             let definition = if limited { with_limits(&definition)? } else { definition };
             let file = folder.join("samples").join(format!("{name}.json"));
             let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
             drafts.push((definition.name().to_owned(), serde_json::from_str::<Value>(&text)?));
+            for started in asked::starts(&definition) {
+                let started = all.iter().find(|(_, name)| *name == started).with_context(|| started.clone())?;
+                if !chosen.contains(&started) {
+                    chosen.push(started);
+                }
+            }
             definitions.push(definition);
         }
         let definitions = Arc::new(Definitions::of(definitions));
@@ -214,6 +185,11 @@ impl Cast {
         self.definitions.event_topics()
     }
 
+    /// The role of a definition, by its place.
+    pub(crate) fn role_of(&self, definition: &str) -> Option<usize> {
+        self.roles.iter().position(|role| role.definition.name() == definition)
+    }
+
     /// Whether some command takes this one back.
     pub(crate) fn can_be_undone(&self, command: &str) -> bool {
         self.parts.iter().flat_map(|part| part.deeds.values()).any(|deed| deed.undoes == Some(command))
@@ -234,110 +210,16 @@ fn role(definition: Arc<Definition>, sample: &Value) -> Role {
     let found = trigger.and_then(|(topic, event)| definition.starts_with(topic, event, &start));
     let given = sample["key"].as_str().unwrap_or("key-1").to_owned();
     let key = found.map_or(given, |found| found.key);
-    let forward = commands(&definition).into_iter().filter(|asked| asked.direction == Direction::Forward);
+    let forward = asked::commands(&definition).into_iter().filter(|asked| asked.direction == Direction::Forward);
     let asks = forward.map(|asked| (asked.step, asked.command)).collect();
-    Role { definition, key, start, samples: sample["answers"].clone(), asks }
-}
-
-/// A command as its definition writes it.
-struct Asked {
-    topic: String,
-    command: String,
-    fields: BTreeSet<String>,
-    step: StepName,
-    direction: Direction,
-    undoes: Option<String>,
-}
-
-/// Every command of a definition, from its canonical form: so a new kind of step that asks is found too.
-fn commands(definition: &Definition) -> Vec<Asked> {
-    let mut found = Vec::new();
-    let text: Value = serde_json::from_str(definition.to_canonical_json()).unwrap_or_default();
-    walk(&text, &mut found);
-    found
-}
-
-fn walk(value: &Value, found: &mut Vec<Asked>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| walk(item, found)),
-        Value::Object(fields) => {
-            let own = asked(fields);
-            let rollback = fields.get("on_rollback").and_then(Value::as_object);
-            if let Some(undo) = rollback.and_then(|rollback| compensation(rollback, fields, own.as_ref())) {
-                found.push(undo);
-            }
-            found.extend(own);
-            fields.iter().filter(|(name, _)| *name != "on_rollback").for_each(|(_, field)| walk(field, found));
-        }
-        _ => {}
-    }
-}
-
-fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    fields.get(name)?.as_str()
-}
-
-fn keys(fields: &Map<String, Value>) -> Option<BTreeSet<String>> {
-    Some(fields.get("with")?.as_object()?.keys().cloned().collect())
-}
-
-fn step_of(fields: &Map<String, Value>) -> StepName {
-    let name = fields.get("name").cloned();
-    name.and_then(|name| serde_json::from_value(name).ok()).unwrap_or_else(StepName::start)
-}
-
-fn asked(fields: &Map<String, Value>) -> Option<Asked> {
-    Some(Asked {
-        topic: text(fields, "ask")?.to_owned(),
-        command: text(fields, "to")?.to_owned(),
-        fields: keys(fields).unwrap_or_default(),
-        step: step_of(fields),
-        direction: Direction::Forward,
-        undoes: None,
-    })
-}
-
-fn compensation(rollback: &Map<String, Value>, step: &Map<String, Value>, own: Option<&Asked>) -> Option<Asked> {
-    let command = text(rollback, "compensate")?.to_owned();
-    let topic = text(rollback, "to").or(own.map(|own| own.topic.as_str()))?.to_owned();
-    let fields = keys(rollback).or_else(|| own.map(|own| own.fields.clone())).unwrap_or_default();
-    let undoes = own.map(|own| own.command.clone());
-    Some(Asked { topic, command, fields, step: step_of(step), direction: Direction::Compensate, undoes })
-}
-
-/// Names live as long as the process, as the cast does.
-fn kept(name: &str) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
-    let mut names = crate::world::lock(&NAMES);
-    if let Some(known) = names.get(name) {
-        return known;
-    }
-    let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
-    names.insert(kept);
-    kept
-}
-
-fn answers(role: &Role, asked: &Asked) -> Option<(String, Deed)> {
-    let expected = role.definition.expected_answers(&asked.step, asked.direction)?;
-    let samples = &role.samples[asked.step.as_str()];
-    let answer = |events: &[String], sample: &str| {
-        let said = if asked.direction == Direction::Forward { samples[sample].clone() } else { Value::Null };
-        let data = merged(scalars(&role.start), &said);
-        events.first().map(|event| Answer { event: event.clone(), data, placeholder: role.key.clone() })
-    };
-    let deed = Deed {
-        undoes: asked.undoes.as_deref().map(kept),
-        done: answer(&expected.done, "done")?,
-        refused: answer(&expected.refused, "refused"),
-        ask_again: answer(&expected.ask_again, "ask_again"),
-        undone: answer(&expected.undone, "undone").filter(|_| asked.direction == Direction::Forward),
-    };
-    Some((expected.topic, deed))
+    let lists = asked::lists(&definition);
+    let lists = lists.into_iter().map(|name| (name.clone(), Items::of(&start[&name]))).collect();
+    Role { definition, key, start, lists, samples: sample["answers"].clone(), asks }
 }
 
 /// For each topic, the fields of each of its members.
-fn members(roles: &[Role]) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
-    let mut topics: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+fn members(roles: &[Role]) -> Members {
+    let mut topics = Members::new();
     let mut add = |topic: &str, member: &str, fields: BTreeSet<String>| {
         topics.entry(topic.to_owned()).or_default().entry(member.to_owned()).or_default().extend(fields);
     };
@@ -349,46 +231,26 @@ fn members(roles: &[Role]) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>
         for (step, topic, event) in role.definition.awaited_events() {
             add(topic, event, named(&role.arrival(step, &role.key)));
         }
-        for asked in commands(&role.definition) {
-            if let Some((topic, deed)) = answers(role, &asked) {
-                let all = [Some(&deed.done), deed.refused.as_ref(), deed.ask_again.as_ref(), deed.undone.as_ref()];
-                all.into_iter().flatten().for_each(|answer| add(&topic, &answer.event, named(&answer.data)));
+        for asked in asked::commands(&role.definition) {
+            if let Some((topic, mut deed)) = deeds::deed(role, &asked) {
+                deed.fields().into_iter().for_each(|(event, fields)| add(&topic, &event, fields));
             }
             add(&asked.topic, &asked.command, asked.fields);
         }
-        let text: Value = serde_json::from_str(role.definition.to_canonical_json()).unwrap_or_default();
-        emissions(&text, &mut add);
+        for (topic, event, fields) in asked::emissions(&role.definition) {
+            add(&topic, &event, fields);
+        }
     }
     topics
-}
-
-fn emissions(value: &Value, add: &mut impl FnMut(&str, &str, BTreeSet<String>)) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| emissions(item, add)),
-        Value::Object(fields) => {
-            let emit = fields.get("emit").and_then(Value::as_object);
-            if let Some((topic, event)) = emit.and_then(|emit| Some((text(emit, "topic")?, text(emit, "event")?))) {
-                add(topic, event, emit.and_then(keys).unwrap_or_default());
-            }
-            fields.values().for_each(|field| emissions(field, add));
-        }
-        _ => {}
-    }
 }
 
 fn parts(roles: &[Role], topics: &BTreeMap<String, String>) -> Result<Vec<Arc<Part>>> {
     let mut deeds: BTreeMap<(String, String), BTreeMap<String, Deed>> = BTreeMap::new();
     for role in roles {
-        for asked in commands(&role.definition) {
-            let Some((answers_on, mut deed)) = answers(role, &asked) else { continue };
+        for asked in asked::commands(&role.definition) {
+            let Some((answers_on, deed)) = deeds::deed(role, &asked) else { continue };
             let schema = topics.get(&answers_on).with_context(|| answers_on.clone())?;
-            let fit = |answer: &mut Answer| -> Result<()> {
-                answer.data = schema::filled(schema, &answer.event, &answer.data)?;
-                Ok(())
-            };
-            fit(&mut deed.done)?;
-            [&mut deed.refused, &mut deed.ask_again, &mut deed.undone].into_iter().flatten().try_for_each(fit)?;
-            deeds.entry((asked.topic, answers_on)).or_default().insert(asked.command, deed);
+            deeds.entry((asked.topic, answers_on)).or_default().insert(asked.command, deed.fitting(schema)?);
         }
     }
     let ids: BTreeMap<&String, u32> = topics.keys().zip(1..).collect();

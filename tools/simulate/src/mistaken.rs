@@ -10,7 +10,8 @@ use backstitch_messaging::LaneId;
 use backstitch_orchestrator::engine::Engine;
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer};
 use backstitch_saga::{
-    CommandId, Definition, Direction, Effect, Event, Fact, Input as SagaInput, Reply, Request, State, Timestamp,
+    CommandId, Definition, Direction, Effect, Event, Fact, Input as SagaInput, ParentCancel, Reply, Request, State,
+    SubSagaAnswer, Timestamp, command_id,
 };
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -98,6 +99,17 @@ fn at_once(definition: &Definition, state: &State, mut events: Vec<Event>, now: 
     events
 }
 
+fn said_undone(definition: &Definition, cancel: &ParentCancel) -> Fact {
+    Fact::ParentTold {
+        saga: definition.saga_id(&cancel.key),
+        key: cancel.key.clone(),
+        parent: cancel.parent.clone(),
+        answer: SubSagaAnswer::RolledBack,
+        reason: cancel.reason.clone(),
+        result: serde_json::Value::Null,
+    }
+}
+
 /// A no to any step, as a yes to it.
 fn as_yes(definition: &Definition, reply: &Reply) -> Option<Reply> {
     let expected = definition.command_step_names().filter_map(|step| {
@@ -120,6 +132,15 @@ impl Engine for Mistaken {
             (Some(Mutation::SilenceMeansNo), SagaInput::Deadline { step, direction: Direction::Forward, .. }) => {
                 self.note_as_done(definition, state, sound(), now, |request| request.step == *step)
             }
+            (Some(Mutation::OneItemIsUndone), _) => {
+                let wanted = |request: &Request| request.step.item().is_some_and(|item| item > 0);
+                self.note_as_done(definition, state, sound(), now, wanted)
+            }
+            (Some(Mutation::CompletedSubSagasStay), SagaInput::CancelByParent(cancel))
+                if matches!(state, State::Completed(_)) =>
+            {
+                vec![Event { at: now, fact: said_undone(definition, cancel) }]
+            }
             (Some(Mutation::NoMeansYes), SagaInput::Reply(reply)) => match as_yes(definition, reply) {
                 Some(yes) => backstitch_saga::decide(definition, state, &SagaInput::Reply(yes), now),
                 None => sound(),
@@ -141,8 +162,17 @@ impl Engine for Mistaken {
 
     fn react(&self, definition: &Definition, event: &Event) -> Vec<Effect> {
         let mut effects = backstitch_saga::react(definition, event);
-        effects.retain(|effect| !matches!(effect, Effect::Send(command) if lock(&self.muted).contains(&command.id)));
+        effects.retain(|effect| match effect {
+            Effect::Send(command) => !lock(&self.muted).contains(&command.id),
+            Effect::Report(_) => !self.has(Mutation::SubSagasTellNobody),
+            Effect::Emit(_) => true,
+        });
         for effect in &mut effects {
+            if let Effect::Send(command) = effect
+                && self.has(Mutation::ItemsShareACommandId)
+            {
+                command.id = command_id(command.saga, command.step.base(), None, command.direction);
+            }
             if let Effect::Send(command) = effect
                 && self.has(Mutation::AttemptsAreNewCommands)
                 && command.attempt > 1

@@ -44,11 +44,19 @@ pub enum Mutation {
     ClaimForgetsWhoWaits,
     /// Whoever should wait for a turn is asked for at once.
     NobodyWaits,
+    /// What became of a sub-saga is not told to whoever started it.
+    SubSagasTellNobody,
+    /// A completed sub-saga that is to be rolled back says that it is, and does nothing.
+    CompletedSubSagasStay,
+    /// All items of a list have the command id of their step.
+    ItemsShareACommandId,
+    /// Of the items of a list only the first is undone; of the others it is noted.
+    OneItemIsUndone,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::FenceComparesNothing,
         Self::OutboxIsOnlyInMemory,
         Self::ClaimForgetsTheOutbox,
@@ -69,5 +77,9 @@ impl Mutation {
         Self::SilenceMeansNo,
         Self::ClaimForgetsWhoWaits,
         Self::NobodyWaits,
+        Self::SubSagasTellNobody,
+        Self::CompletedSubSagasStay,
+        Self::ItemsShareACommandId,
+        Self::OneItemIsUndone,
     ];
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use backstitch_contracts::headers;
 use backstitch_event_store::StreamId;
 use backstitch_participant::{
     Answer as Answered, Calls, Changes, DomainEvent, Intent, Nothing, Participant, Route, View, Visibility,
 };
 use backstitch_processor::{Message, Rejection};
+use backstitch_saga::StepName;
 use chrono::TimeDelta;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -34,7 +36,7 @@ pub(crate) struct Player<const SHARES: bool> {
     pub(crate) world: Arc<World>,
 }
 
-/// How often each command was done and not undone.
+/// How often each command was done and not undone, for each item by itself.
 pub(crate) type Books = BTreeMap<String, i64>;
 
 /// Any event of a participant.
@@ -72,6 +74,18 @@ impl DomainEvent for Happening {
 pub(crate) struct Asked {
     command: String,
     key: String,
+    /// The item that the step is done for.
+    item: Option<u32>,
+}
+
+/// The line that a command has in the books.
+pub(crate) fn line(command: &str, item: Option<u32>) -> String {
+    item.map_or_else(|| command.to_owned(), |item| format!("{command}/{item}"))
+}
+
+/// The command and the item of a line in the books.
+pub(crate) fn of_line(line: &str) -> (&str, Option<u32>) {
+    line.split_once('/').map_or((line, None), |(command, item)| (command, item.parse().ok()))
 }
 
 /// What will come of a command.
@@ -92,8 +106,7 @@ pub(crate) struct Errand {
 /// What was done takes itself back, unless it was undone meanwhile.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Expiry {
-    command: String,
-    key: String,
+    asked: Asked,
 }
 
 impl<const SHARES: bool> Player<SHARES> {
@@ -129,22 +142,25 @@ impl<const SHARES: bool> Player<SHARES> {
 
     fn settle(&self, asked: &Asked, fate: Fate, view: &View<'_, Self>) -> Answered<Self> {
         let Some(deed) = self.part.deeds.get(&asked.command) else { return Answered::Refused(Changes::none()) };
-        let say = |answer: &Answer| Changes::of(happening(answer, &asked.key));
+        let say = |answer: &Answer| Changes::of(happening(answer, asked));
         match (fate, &deed.refused, &deed.ask_again) {
             (Fate::Refused, Some(refused), _) => Answered::Refused(say(refused)),
             (Fate::AskAgain, _, Some(again)) => Answered::Retryable(say(again)),
             _ => Answered::Done(match deed.undoes {
-                Some(undone) if balance(view.state, undone) == 0 => say(&deed.done),
+                Some(undone) if balance(view.state, &line(undone, asked.item)) == 0 => say(&deed.done),
                 Some(undone) => Self::booked(say(&deed.done), UNDID, undone, asked, view),
                 None => {
-                    self.with_expiry(deed, asked, Self::booked(say(&deed.done), DID, &asked.command, asked, view), view)
+                    let mut dice = self.world.dice(&format!("{}/truth", view.id));
+                    let data = deed.done.somehow(&asked.key, asked.item, &mut dice);
+                    let said = Changes::of(Happening { event: deed.done.event.clone(), data });
+                    self.with_expiry(deed, asked, Self::booked(said, DID, &asked.command, asked, view), view)
                 }
             }),
         }
     }
 
     fn booked(said: Changes<Self>, what: &str, command: &str, asked: &Asked, view: &View<'_, Self>) -> Changes<Self> {
-        let data = json!({"command": command, "by": view.id, "try": view.attempt});
+        let data = json!({"command": line(command, asked.item), "by": view.id, "try": view.attempt});
         let event = Happening { event: what.to_owned(), data };
         let changes = said.and(event.clone());
         if SHARES { changes.on(stock(&asked.key), event) } else { changes }
@@ -156,17 +172,16 @@ impl<const SHARES: bool> Player<SHARES> {
             return done;
         }
         let after = TimeDelta::milliseconds(i64::try_from(dice.between(100, 120_000)).unwrap_or(1_000));
-        let expiry = Expiry { command: asked.command.clone(), key: asked.key.clone() };
-        done.timer(&asked.command, view.now + after, expiry)
+        done.timer(&line(&asked.command, asked.item), view.now + after, Expiry { asked: asked.clone() })
     }
 }
 
-fn happening(answer: &Answer, key: &str) -> Happening {
-    Happening { event: answer.event.clone(), data: answer.about(key) }
+fn happening(answer: &Answer, asked: &Asked) -> Happening {
+    Happening { event: answer.event.clone(), data: answer.about(&asked.key, asked.item) }
 }
 
-fn balance(books: &Books, command: &str) -> i64 {
-    books.get(command).copied().unwrap_or(0)
+fn balance(books: &Books, line: &str) -> i64 {
+    books.get(line).copied().unwrap_or(0)
 }
 
 /// One of three, so that lanes meet there.
@@ -197,7 +212,8 @@ impl<const SHARES: bool> Participant for Player<SHARES> {
         };
         let key = message.envelope.aggregate_id.clone();
         let stream = StreamId::of("flow", &key);
-        let command = Asked { command: name.clone(), key };
+        let item = message.delivery.header_text(headers::SAGA_STEP).and_then(|step| StepName::from(step).item());
+        let command = Asked { command: name.clone(), key, item };
         Ok(match deed.undoes {
             Some(undoes) => Route::Compensation { command, stream, undoes },
             None => Route::Command { command, stream },
@@ -220,7 +236,7 @@ impl<const SHARES: bool> Participant for Player<SHARES> {
     fn shared_streams(&self, intent: Intent<'_, Self>, _books: &Books) -> Vec<StreamId> {
         let key = match intent {
             Intent::Command(asked) | Intent::Compensation(asked) | Intent::Answered(asked) => &asked.key,
-            Intent::Timer(expiry) => &expiry.key,
+            Intent::Timer(expiry) => &expiry.asked.key,
             Intent::Event(never) => match *never {},
         };
         if SHARES { vec![stock(key)] } else { Vec::new() }
@@ -236,12 +252,12 @@ impl<const SHARES: bool> Participant for Player<SHARES> {
 
     fn nothing_to_undo(&self, command: &Asked, _view: &View<'_, Self>) -> Changes<Self> {
         let deed = self.part.deeds.get(&command.command);
-        deed.map_or_else(Changes::none, |deed| Changes::of(happening(&deed.done, &command.key)))
+        deed.map_or_else(Changes::none, |deed| Changes::of(happening(&deed.done, command)))
     }
 
     fn refuse_late(&self, command: &Asked, _view: &View<'_, Self>) -> Changes<Self> {
         let refused = self.part.deeds.get(&command.command).and_then(|deed| deed.refused.as_ref());
-        refused.map_or_else(Changes::none, |refused| Changes::of(happening(refused, &command.key)))
+        refused.map_or_else(Changes::none, |refused| Changes::of(happening(refused, command)))
     }
 
     fn answered(&self, command: &Asked, outcome: &Fate, view: &View<'_, Self>) -> Answered<Self> {
@@ -249,12 +265,11 @@ impl<const SHARES: bool> Participant for Player<SHARES> {
     }
 
     fn wake(&self, expiry: &Expiry, view: &View<'_, Self>) -> Changes<Self> {
-        let undone = self.part.deeds.get(&expiry.command).and_then(|deed| deed.undone.as_ref());
+        let asked = &expiry.asked;
+        let undone = self.part.deeds.get(&asked.command).and_then(|deed| deed.undone.as_ref());
         match undone {
-            Some(undone) if balance(view.state, &expiry.command) > 0 => {
-                let asked = Asked { command: expiry.command.clone(), key: expiry.key.clone() };
-                let said = Changes::of(happening(undone, &expiry.key));
-                Self::booked(said, UNDID, &expiry.command, &asked, view)
+            Some(undone) if balance(view.state, &line(&asked.command, asked.item)) > 0 => {
+                Self::booked(Changes::of(happening(undone, asked)), UNDID, &asked.command, asked, view)
             }
             _ => Changes::none(),
         }

@@ -54,7 +54,7 @@ pub(crate) struct Stage {
     pub(crate) world: Arc<World>,
     pub(crate) broker: MemoryBroker,
     pub(crate) cast: Arc<Cast>,
-    pub(crate) arrivals: Arrivals,
+    pub(crate) arrivals: Arc<Arrivals>,
     /// What no process may ever do.
     pub(crate) failures: Mutex<Vec<String>>,
 }

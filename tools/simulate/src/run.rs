@@ -11,6 +11,7 @@ use backstitch_messaging::{LaneId, Publisher as _, Record};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use crate::broker::Arrivals;
 use crate::cast::{self, Cast};
 use crate::mutation::Mutation;
 use crate::oracle;
@@ -20,9 +21,8 @@ use crate::schema;
 use crate::script::{self, Act, Said, Script, Started};
 use crate::world::{World, lock};
 
-/// A run that does not settle within this time, or with so many inputs and outputs, never will.
+/// A run that does not settle within this time never will.
 const SETTLED_WITHIN: Duration = Duration::from_secs(200 * 24 * 3600);
-const STEPS_MAX: u64 = 400_000;
 /// How often a person helps one saga.
 const HELPED_MAX: u32 = 5;
 
@@ -53,8 +53,8 @@ pub fn run(seed: u64, mutation: Option<Mutation>, traced: bool) -> Result<Report
     let report = runtime.block_on(async {
         let world = World::new(seed, mutation, traced);
         let script = Script::of(&world, &cast);
-        let mut play = Play::new(world, cast, &script)?;
-        let settled = play.run(script).await;
+        let mut play = Play::new(world, cast, script)?;
+        let settled = play.run().await;
         let mut problems = play.look(settled);
         problems.dedup();
         let world = &play.stage.world;
@@ -74,22 +74,31 @@ struct Play {
     database_of: Vec<usize>,
     started: Vec<Started>,
     helped: BTreeMap<usize, u32>,
+    /// What is still to happen, by time and place in the script.
+    acts: BTreeMap<(Duration, usize), Act>,
+    acts_ever: usize,
+    sub_sagas: mpsc::UnboundedReceiver<Record>,
 }
 
 impl Play {
-    fn new(world: Arc<World>, cast: Arc<Cast>, script: &Script) -> Result<Self> {
+    fn new(world: Arc<World>, cast: Arc<Cast>, script: Script) -> Result<Self> {
         let broker = MemoryBroker::new(world.seed);
-        create_topics(&broker, &cast, script);
-        let failures = Mutex::default();
-        let stage = Arc::new(Stage { world, broker, cast, arrivals: Arc::default(), failures });
+        create_topics(&broker, &cast, &script);
+        let (tell, sub_sagas) = mpsc::unbounded_channel();
+        let arrivals = Arc::new(Arrivals { first: Mutex::default(), sub_sagas: tell });
+        let stage = Arc::new(Stage { world, broker, cast, arrivals, failures: Mutex::default() });
         let mut play = Self {
             stage: stage.clone(),
             orders: Vec::new(),
             databases: Vec::new(),
             database_of: Vec::new(),
-            started: script.started.clone(),
+            started: script.started,
             helped: BTreeMap::new(),
+            acts: BTreeMap::new(),
+            acts_ever: 0,
+            sub_sagas,
         };
+        play.schedule(script.acts);
         let mut inputs: Vec<String> = stage.cast.event_topics().into_iter().collect();
         inputs.push(saga::COMMANDS.to_owned());
         let slot = |database: &Arc<Postgres>, number: usize| Slot {
@@ -127,14 +136,67 @@ impl Play {
         }
     }
 
+    fn schedule(&mut self, acts: Vec<(Duration, Act)>) {
+        for (at, act) in acts {
+            self.acts.insert((at, self.acts_ever), act);
+            self.acts_ever += 1;
+        }
+    }
+
     /// Plays the script, and then waits until nothing happens any more. Answers what kept it from settling.
-    async fn run(&mut self, script: Script) -> Result<Option<String>> {
-        let began = tokio::time::Instant::now();
-        for (at, act) in script.acts {
-            tokio::time::sleep_until(began + at).await;
-            self.act(act).await?;
+    async fn run(&mut self) -> Result<Option<String>> {
+        while let Some(((at, _), _)) = self.acts.last_key_value()
+            && !self.stage.world.is_exhausted()
+        {
+            self.pass(*at).await?;
         }
         self.settle().await
+    }
+
+    /// Lets time pass until then, or until nothing can come of it any more, and plays what falls into it.
+    async fn pass(&mut self, until: Duration) -> Result<()> {
+        let world = self.stage.world.clone();
+        while !world.is_exhausted() {
+            let next = self.acts.first_key_value().map_or(until, |((at, _), _)| *at).min(until);
+            let wait = next.saturating_sub(world.elapsed());
+            tokio::select! {
+                biased;
+                () = world.exhausted() => continue,
+                Some(start) = self.sub_sagas.recv() => {
+                    self.meet(&start);
+                    continue;
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+            let now = world.elapsed();
+            match self.acts.first_entry().filter(|entry| entry.key().0 <= now) {
+                Some(entry) => {
+                    let act = entry.remove();
+                    self.act(act).await?;
+                }
+                None if now >= until => break,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A step starts a sub-saga: from now on it is looked at like others, and things happen to it.
+    fn meet(&mut self, start: &Record) {
+        let cast = self.stage.cast.clone();
+        let envelope = start.value.as_deref().and_then(|value| cast.decoder.decode(&start.topic, value).ok());
+        let Some(data) = envelope.map(|envelope| envelope.data) else { return };
+        let text = |name: &str| data[name].as_str().unwrap_or_default();
+        let key = text("key");
+        let Some(index) = cast.role_of(text("definition")) else { return };
+        let Some(role) = cast.roles.get(index) else { return };
+        let id = role.definition.saga_id(key);
+        if self.started.iter().all(|started| started.id != id) {
+            let world = &self.stage.world;
+            let acts = script::of_sub_saga(role, key, world.elapsed(), &mut world.dice(&format!("sub-saga {id}")));
+            self.schedule(acts);
+            self.started.push(Started { role: index, key: key.to_owned(), id });
+        }
     }
 
     async fn act(&mut self, act: Act) -> Result<()> {
@@ -198,7 +260,7 @@ impl Play {
             .header(headers::CE_TYPE, member_name(&said.event, version));
         self.stage.world.tell(|| format!("the world says {} on {} ({})", said.event, said.topic, said.id));
         let arrived = self.stage.world.elapsed();
-        lock(&self.stage.arrivals).entry(said.id.to_string()).or_insert(arrived);
+        lock(&self.stage.arrivals.first).entry(said.id.to_string()).or_insert(arrived);
         drop(self.stage.broker.publisher().publish(vec![record]).await?);
         Ok(())
     }
@@ -206,22 +268,26 @@ impl Play {
     async fn settle(&mut self) -> Result<Option<String>> {
         let mut wait = Duration::from_secs(1);
         loop {
-            tokio::time::sleep(wait).await;
+            self.pass(self.stage.world.elapsed() + wait).await?;
             let world = &self.stage.world;
             if let Some(failure) = lock(&self.stage.failures).first() {
                 return Ok(Some(failure.clone()));
             }
-            if world.elapsed() > SETTLED_WITHIN || world.steps() > STEPS_MAX {
-                return Ok(Some(format!("it does not settle: {}", self.unsettled().join(", "))));
+            if world.elapsed() > SETTLED_WITHIN || world.is_exhausted() {
+                return Ok(Some(format!(
+                    "it does not settle in {} points: {}",
+                    world.steps(),
+                    self.unsettled().join(", ")
+                )));
             }
             let helped = self.help().await?;
-            if !helped && self.unsettled().is_empty() {
+            if !helped && self.acts.is_empty() && self.unsettled().is_empty() {
                 break;
             }
             wait = (wait * 3 / 2).min(Duration::from_secs(12 * 3600));
         }
         // What is still on its way arrives, and every outbox is cleared.
-        tokio::time::sleep(Duration::from_secs(1200)).await;
+        self.pass(self.stage.world.elapsed() + Duration::from_secs(1200)).await?;
         Ok(None)
     }
 

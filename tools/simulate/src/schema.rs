@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 /// A time for fields that nobody has an opinion about.
 const SOME_DAY: &str = "2027-01-15T08:00:00.000000Z";
 
-/// The schema of a topic whose members have these fields, each of which may be anything plain.
+/// How deep lists and objects may lie in each other where nobody has said what a field holds.
+const DEPTH_MAX: u32 = 3;
+
+/// The schema of a topic whose members have these fields, each of which may be anything.
 pub(crate) fn envelope(members: &BTreeMap<String, BTreeSet<String>>) -> String {
-    let field = |name: &String| {
-        let texts = json!({"type": "array", "items": "string"});
-        let plain = json!(["null", "boolean", "long", "double", "string", texts]);
-        json!({"name": name, "type": plain, "default": null})
-    };
+    let kind = any(DEPTH_MAX);
+    let field = |name: &String| json!({"name": name, "type": kind, "default": null});
     let member = |(name, fields): (&String, &BTreeSet<String>)| json!({"type": "record", "name": name, "fields": fields.iter().map(field).collect::<Vec<_>>()});
     let uuid = json!({"type": "string", "logicalType": "uuid"});
     json!({
@@ -36,6 +36,15 @@ pub(crate) fn envelope(members: &BTreeMap<String, BTreeSet<String>>) -> String {
         ]
     })
     .to_string()
+}
+
+fn any(depth: u32) -> Value {
+    let mut kinds = vec![json!("null"), json!("boolean"), json!("long"), json!("double"), json!("string")];
+    if let Some(depth) = depth.checked_sub(1) {
+        kinds.push(json!({"type": "array", "items": any(depth)}));
+        kinds.push(json!({"type": "map", "values": any(depth)}));
+    }
+    Value::Array(kinds)
 }
 
 /// Data for the newest version of a member: what is given, as far as the member has it, and something for the rest.

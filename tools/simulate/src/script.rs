@@ -63,6 +63,9 @@ pub(crate) struct Script {
     pub(crate) acts: Vec<(Duration, Act)>,
 }
 
+/// Most items of a list that something is done for each of.
+const ITEMS_MAX: u64 = 5;
+
 /// Which definitions take part: one or two, or all of them; and, one place above them, whether participants have limits.
 pub(crate) fn mask(seed: u64, known: usize) -> usize {
     let limited = usize::from(Dice::of(seed, "limits").falls(350));
@@ -116,71 +119,13 @@ impl Script {
         let id = role.definition.saga_id(&key);
         let began = dice.between(0, trouble * 500);
         let repeats = if dice.falls(200) { 2 } else { 1 };
+        let items = usize::try_from(dice.between(0, ITEMS_MAX)).unwrap_or(0);
         for _ in 0..repeats {
             let at = Duration::from_millis(began + dice.between(0, 30_000) * (repeats - 1));
-            self.acts.push((at, Act::Say(start(role, &key, dice))));
+            self.acts.push((at, Act::Say(start(role, (&key, items), dice))));
         }
-        self.arrivals(role, &key, began, dice);
-        self.people(id, began, dice);
+        self.acts.extend(meanwhile(role, &key, began, dice));
         self.started.push(Started { role: index, key, id });
-    }
-
-    /// What steps wait for: early, in time, twice, or never.
-    fn arrivals(&mut self, role: &Role, key: &str, began: u64, dice: &mut Dice) {
-        let definition = &role.definition;
-        let mut said = Vec::new();
-        for (step, topic, event) in definition.awaited_events() {
-            said.push(Said {
-                topic: topic.to_owned(),
-                event: event.to_owned(),
-                record_key: record_key(key, dice),
-                about: key.to_owned(),
-                data: role.arrival(step, key),
-                user: None,
-                id: Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{key}/{step}").as_bytes()),
-            });
-        }
-        for (step, signal) in definition.awaited_signals() {
-            let data = json!({
-                "saga_id": null, "definition": definition.name(), "key": key, "signal": signal,
-                "data": role.arrival(step, key).to_string(),
-            });
-            said.push(command("SignalSaga", data, format!("{key}/{step}").as_bytes(), dice));
-        }
-        for said in said {
-            for _ in 0..dice.below(3) {
-                let delay = match dice.below(3) {
-                    0 => dice.between(0, 1_000),
-                    1 => dice.between(0, 120_000),
-                    _ => dice.between(0, 40 * 3_600_000),
-                };
-                self.acts.push((Duration::from_millis(began + delay), Act::Say(said.clone())));
-            }
-        }
-    }
-
-    fn people(&mut self, id: SagaId, began: u64, dice: &mut Dice) {
-        let mut say = |kind: &str, after: u64, dice: &mut Dice| {
-            let data = json!({
-                "saga_id": id.as_uuid(), "definition": null, "key": null, "step": null, "reason": "because",
-            });
-            let act = Act::Say(command(kind, data, format!("{id}/{kind}/{after}").as_bytes(), dice));
-            self.acts.push((Duration::from_millis(began + after), act));
-        };
-        if dice.falls(120) {
-            let after = dice.between(0, 90_000);
-            say("CancelSaga", after, dice);
-        }
-        if dice.falls(120) {
-            let after = dice.between(0, 60_000);
-            say("PauseSaga", after, dice);
-            let later = after + dice.between(100, 600_000);
-            say("ResumeSaga", later, dice);
-        }
-        if dice.falls(100) {
-            let after = dice.between(0, 120_000);
-            say("RetrySaga", after, dice);
-        }
     }
 
     fn trouble(&mut self, seconds: u64, dice: &mut Dice) {
@@ -207,11 +152,94 @@ impl Script {
     }
 }
 
+/// What happens to a saga from the time on when it is known, milliseconds since the run began.
+fn meanwhile(role: &Role, key: &str, began: u64, dice: &mut Dice) -> Vec<(Duration, Act)> {
+    let mut acts = arrivals(role, key, began, dice);
+    acts.extend(people(role.definition.saga_id(key), began, dice));
+    acts
+}
+
+/// What happens to a sub-saga that a step has just asked for. Now and then somebody else starts one of the same key.
+pub(crate) fn of_sub_saga(role: &Role, key: &str, now: Duration, dice: &mut Dice) -> Vec<(Duration, Act)> {
+    let began = u64::try_from(now.as_millis()).unwrap_or(0);
+    let mut acts = meanwhile(role, key, began, dice);
+    if dice.falls(60) {
+        let at = Duration::from_millis(began + dice.between(0, 500));
+        let data = json!({
+            "definition": role.definition.name(), "key": key, "data": role.start_data(key, 1).to_string(),
+        });
+        acts.push((at, Act::Say(command("StartSaga", data, format!("{key}/stranger").as_bytes(), dice))));
+    }
+    acts
+}
+
+/// What steps wait for: early, in time, twice, or never.
+fn arrivals(role: &Role, key: &str, began: u64, dice: &mut Dice) -> Vec<(Duration, Act)> {
+    let definition = &role.definition;
+    let (mut said, mut acts) = (Vec::new(), Vec::new());
+    for (step, topic, event) in definition.awaited_events() {
+        said.push(Said {
+            topic: topic.to_owned(),
+            event: event.to_owned(),
+            record_key: record_key(key, dice),
+            about: key.to_owned(),
+            data: role.arrival(step, key),
+            user: None,
+            id: Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{key}/{step}").as_bytes()),
+        });
+    }
+    for (step, signal) in definition.awaited_signals() {
+        let data = json!({
+            "saga_id": null, "definition": definition.name(), "key": key, "signal": signal,
+            "data": role.arrival(step, key).to_string(),
+        });
+        said.push(command("SignalSaga", data, format!("{key}/{step}").as_bytes(), dice));
+    }
+    for said in said {
+        for _ in 0..dice.below(3) {
+            let delay = match dice.below(3) {
+                0 => dice.between(0, 1_000),
+                1 => dice.between(0, 120_000),
+                _ => dice.between(0, 40 * 3_600_000),
+            };
+            acts.push((Duration::from_millis(began + delay), Act::Say(said.clone())));
+        }
+    }
+    acts
+}
+
+/// What people do to a saga.
+fn people(id: SagaId, began: u64, dice: &mut Dice) -> Vec<(Duration, Act)> {
+    let mut acts = Vec::new();
+    let mut say = |kind: &str, after: u64, dice: &mut Dice| {
+        let data = json!({
+            "saga_id": id.as_uuid(), "definition": null, "key": null, "step": null, "reason": "because",
+        });
+        let act = Act::Say(command(kind, data, format!("{id}/{kind}/{after}").as_bytes(), dice));
+        acts.push((Duration::from_millis(began + after), act));
+    };
+    if dice.falls(120) {
+        let after = dice.between(0, 90_000);
+        say("CancelSaga", after, dice);
+    }
+    if dice.falls(120) {
+        let after = dice.between(0, 60_000);
+        say("PauseSaga", after, dice);
+        let later = after + dice.between(100, 600_000);
+        say("ResumeSaga", later, dice);
+    }
+    if dice.falls(100) {
+        let after = dice.between(0, 120_000);
+        say("RetrySaga", after, dice);
+    }
+    acts
+}
+
 fn record_key(key: &str, dice: &mut Dice) -> String {
     if dice.falls(150) { format!("foreign {}", dice.below(100)) } else { key.to_owned() }
 }
 
-fn start(role: &Role, key: &str, dice: &mut Dice) -> Said {
+fn start(role: &Role, (key, items): (&str, usize), dice: &mut Dice) -> Said {
     let trigger = role.definition.start_events().next();
     let id = format!("{key}/start");
     match trigger {
@@ -220,13 +248,13 @@ fn start(role: &Role, key: &str, dice: &mut Dice) -> Said {
             event: event.to_owned(),
             record_key: record_key(key, dice),
             about: key.to_owned(),
-            data: role.start_data(key),
+            data: role.start_data(key, items),
             user: Some("ada"),
             id: Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes()),
         },
         _ => {
             let data = json!({
-                "definition": role.definition.name(), "key": key, "data": role.start_data(key).to_string(),
+                "definition": role.definition.name(), "key": key, "data": role.start_data(key, items).to_string(),
             });
             command("StartSaga", data, id.as_bytes(), dice)
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::dice::Dice;
@@ -16,6 +17,9 @@ const BEGINNING: DateTime<Utc> = match DateTime::from_timestamp(1_800_000_000, 0
     None => DateTime::UNIX_EPOCH,
 };
 
+/// A run with so many points of input and output will never settle.
+const STEPS_MAX: u64 = 400_000;
+
 /// What a run's parts share.
 pub(crate) struct World {
     pub(crate) seed: u64,
@@ -23,6 +27,7 @@ pub(crate) struct World {
     began: Instant,
     lines: Option<Mutex<Vec<String>>>,
     steps: AtomicU64,
+    exhausted: Notify,
     calm: AtomicBool,
 }
 
@@ -35,6 +40,7 @@ impl World {
             began: Instant::now(),
             lines: traced.then(Mutex::default),
             steps: AtomicU64::new(0),
+            exhausted: Notify::new(),
             calm: AtomicBool::new(false),
         })
     }
@@ -72,9 +78,21 @@ impl World {
         self.calm.load(Ordering::Relaxed)
     }
 
-    /// Counts a point of input or output; answers how many there were.
-    pub(crate) fn step(&self) -> u64 {
-        self.steps.fetch_add(1, Ordering::Relaxed) + 1
+    /// Counts a point of input or output.
+    pub(crate) fn step(&self) {
+        if self.steps.fetch_add(1, Ordering::Relaxed) == STEPS_MAX {
+            self.exhausted.notify_one();
+        }
+    }
+
+    /// Whether there were more points than any run needs.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.steps() > STEPS_MAX
+    }
+
+    /// Waits until there were: a run that goes round in circles may do so without end before its next act.
+    pub(crate) async fn exhausted(&self) {
+        self.exhausted.notified().await;
     }
 
     pub(crate) fn steps(&self) -> u64 {

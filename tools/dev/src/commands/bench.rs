@@ -15,6 +15,7 @@ use crate::stack::{Component, Plan, Profile, Stack, program, workspace};
 /// The load's own program.
 pub const PACKAGE: &str = "backstitch-bench";
 const EVENT_STORE_PACKAGE: &str = "backstitch-bench-event-store";
+const ENGINE_PACKAGE: &str = "backstitch-testkit";
 const SERVICES: [&str; 5] = ["order", "inventory", "payment", "shipping", "orchestrator"];
 
 /// What to measure.
@@ -24,6 +25,22 @@ pub enum Bench {
     Saga(Saga),
     /// Appends a second alone, in batches, by commands and under conflicts; recovery; catching up
     EventStore(EventStore),
+    /// The pure engine alone, in one thread: time and allocations an input, size of a live saga
+    Engine(Engine),
+}
+
+/// How to load the engine.
+#[derive(Debug, Args)]
+pub struct Engine {
+    /// How often each saga is run in a round
+    #[arg(long, default_value_t = 5_000)]
+    sagas: u32,
+    /// Rounds; the median is shown
+    #[arg(long, default_value_t = 5)]
+    runs: u32,
+    /// Print JSON only; it is written to target/bench-engine.json in any case
+    #[arg(long)]
+    json: bool,
 }
 
 /// How to load the event store.
@@ -83,6 +100,7 @@ pub fn run(dir: &Path, bench: &Bench) -> Result<()> {
                 Plan { profile: Profile::Release, servers, contracts: false, services: false, ..Plan::default() };
             on_stack(dir, &plan, false, |stack| load_event_store(stack, event_store))
         }
+        Bench::Engine(engine) => load_engine(engine),
     }
 }
 
@@ -104,6 +122,20 @@ fn build(package: &str) -> Result<()> {
     cargo.current_dir(workspace()).args(["build", "--release", "--package", package]);
     let status = cargo.status().context("could not run cargo")?;
     ensure!(status.success(), "could not build {package}");
+    Ok(())
+}
+
+fn load_engine(options: &Engine) -> Result<()> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace()).args(["run", "--quiet", "--release", "--package", ENGINE_PACKAGE]);
+    cargo.args(["--example", "engine_speed", "--", "--sagas", &options.sagas.to_string()]);
+    cargo.args(["--runs", &options.runs.to_string()]);
+    cargo.arg("--out").arg(workspace().join("target/bench-engine.json"));
+    if options.json {
+        cargo.arg("--json");
+    }
+    let status = cargo.status().context("could not run cargo")?;
+    ensure!(status.success(), "the load ended with {status}");
     Ok(())
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Timeouts {
     ShippedWithReturns,
     /// As it ships, and beside it sagas that start one for each order.
     ShippedWithCollectiveOrders,
+    /// As it ships, and two of the examples beside it.
+    ShippedWithExamples,
     /// Answers are waited for three seconds.
     Short,
     /// Answers are waited for fifteen seconds, and the whole saga for thirty.
@@ -37,6 +39,12 @@ pub(crate) fn folder(timeouts: Timeouts, root: &Path) -> Result<PathBuf> {
         Timeouts::ShippedWithCollectiveOrders => {
             let both = [("collective-order.yaml", COLLECTIVE_ORDER), ("charge-for-order.yaml", CHARGE_FOR_ORDER)];
             return beside_shipped(&root.join("sagas-with-collective-orders"), &both);
+        }
+        Timeouts::ShippedWithExamples => {
+            let text = |name: &str| fs::read_to_string(workspace().join("sagas/examples").join(name));
+            let (trips, transfers) = (text("travel-booking.yaml")?, text("money-transfer.yaml")?);
+            let both = [("travel-booking.yaml", trips.as_str()), ("money-transfer.yaml", transfers.as_str())];
+            return beside_shipped(&root.join("sagas-with-examples"), &both);
         }
         Timeouts::Short => ("sagas-short", "3s", "3m"),
         Timeouts::Tight => ("sagas-tight", "15s", "30s"),

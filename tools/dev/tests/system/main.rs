@@ -9,6 +9,7 @@ mod compose;
 mod crashes;
 mod definitions;
 mod disorder;
+mod examples;
 mod failing_steps;
 mod foreign;
 mod hot_product;

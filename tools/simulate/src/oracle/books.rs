@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use backstitch_event_store::{NewEvent, StreamId};
-use backstitch_saga::{Fact, State, StepName};
+use backstitch_saga::{Fact, State};
 
 use super::{Saga, Scene, was_done};
 use crate::cast::Role;
-use crate::participant::{DID, UNDID};
+use crate::participant::{DID, UNDID, line, of_line};
 use crate::postgres::Postgres;
 use crate::world::lock;
 
-/// What one participant has done for one flow, by forward command.
+/// What one participant has done for one flow, by forward command and item.
 type Books = BTreeMap<String, Entry>;
 
 #[derive(Debug, Default)]
@@ -66,35 +66,39 @@ fn once(saga: &Saga<'_>, command: &str, entry: &Entry) -> Option<String> {
 }
 
 /// Nothing that can be undone is left after a rollback, and nothing is left that the saga does not know of.
-fn balanced(scene: &Scene<'_>, role: &Role, saga: &Saga<'_>, command: &str, entry: &Entry) -> Option<String> {
+fn balanced(scene: &Scene<'_>, role: &Role, saga: &Saga<'_>, line: &str, entry: &Entry) -> Option<String> {
     if entry.done == entry.undone {
         return None;
     }
     let id = saga.started.id;
+    let (command, item) = of_line(line);
     let can_be_undone = scene.cast.can_be_undone(command);
     match &saga.state {
         State::RolledBack(_) if can_be_undone && !settled_by_hand(saga) => {
-            Some(format!("books: {id} is rolled back, and {command} is not"))
+            Some(format!("books: {id} is rolled back, and {line} is not"))
         }
         State::Completed(_) => {
             let step = role.step_of(command)?;
-            (can_be_undone && !was_done(&saga.journal, step))
-                .then(|| format!("books: {id} does not know that {command} was done"))
+            let step = item.map_or_else(|| step.clone(), |item| step.of_item(item));
+            (can_be_undone && !was_done(&saga.journal, &step))
+                .then(|| format!("books: {id} does not know that {line} was done"))
         }
-        State::Refused(_) => Some(format!("books: {id} never started, and {command} was done")),
+        State::Refused(_) => Some(format!("books: {id} never started, and {line} was done")),
         _ => None,
     }
 }
 
-/// What a completed saga takes for done was done.
+/// What a completed saga takes for done was done, for each item.
 fn missing(role: &Role, saga: &Saga<'_>, books: &Books) -> Option<String> {
     if !matches!(saga.state, State::Completed(_)) {
         return None;
     }
     let id = saga.started.id;
-    let done =
-        |step: &StepName| role.command_of(step).and_then(|command| books.get(command)).is_some_and(|it| it.done > 0);
-    let lost = role.definition.command_step_names().find(|step| was_done(&saga.journal, step) && !done(step))?;
+    let lost = saga.journal.iter().find_map(|event| {
+        let Fact::StepSucceeded { step, .. } = &event.fact else { return None };
+        let line = line(role.command_of(step)?, step.item());
+        books.get(&line).is_none_or(|entry| entry.done == 0).then_some(step)
+    })?;
     Some(format!("books: {id} takes {lost} for done, and it was not"))
 }
 

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use backstitch_contracts::{headers, saga};
+use backstitch_contracts::{Envelope, Payload as _, headers, saga};
 use backstitch_messaging::{Delivery, partition_for};
 use backstitch_saga::{Direction, Event, Fact, Request, StepName};
+use serde::Deserialize as _;
 
 use super::{Saga, Scene};
 use crate::world::lock;
@@ -49,15 +50,26 @@ fn request<'a>(journal: &'a [Event], step: &StepName, direction: Direction, atte
 fn waiting(scene: &Scene<'_>, saga: &Saga<'_>, request: &Request, direction: Direction) -> Option<Duration> {
     let expected = saga.definition.expected_answers(&request.step, direction)?;
     let due = scene.stage.world.since_beginning(request.deadline.as_micros());
-    let arrivals = lock(&scene.stage.arrivals);
+    let arrivals = lock(&scene.stage.arrivals.first);
     let answers = scene.records(&expected.topic).into_iter().filter(|delivery| at_home(scene, saga, delivery));
     let good = answers.filter(|delivery| {
-        scene.read(delivery).is_some_and(|envelope| {
-            envelope.causation_id == Some(request.command_id.as_uuid()) && expected.done.contains(&envelope.event_type)
-        })
+        scene
+            .read(delivery)
+            .and_then(|envelope| answer(&envelope, request))
+            .is_some_and(|it| expected.done.contains(&it))
     });
     let came = good.filter_map(|delivery| arrivals.get(delivery.header_text(headers::CE_ID)?).copied()).min()?;
     due.checked_sub(came)
+}
+
+/// What the message answers to the request, if it does: a sub-saga names the step, and not a command.
+fn answer(envelope: &Envelope, request: &Request) -> Option<String> {
+    if envelope.event_type == saga::ReportSubSaga::EVENT_TYPE {
+        let report = saga::ReportSubSaga::deserialize(&envelope.data).ok()?;
+        let ours = report.saga_id == request.saga.as_uuid() && report.step == request.step.as_str();
+        return ours.then_some(report.answer);
+    }
+    (envelope.causation_id == Some(request.command_id.as_uuid())).then(|| envelope.event_type.clone())
 }
 
 fn at_home(scene: &Scene<'_>, saga: &Saga<'_>, delivery: &Delivery) -> bool {

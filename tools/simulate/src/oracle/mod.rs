@@ -3,16 +3,17 @@
 
 mod books;
 mod deadlines;
+mod family;
 mod journal;
 mod limits;
+mod sent;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use backstitch_contracts::{Envelope, headers};
 use backstitch_messaging::Delivery;
 use backstitch_orchestrator::store::JournalRow;
-use backstitch_saga::{Definition, Direction, Event, Fact, State, StepName};
+use backstitch_saga::{Definition, Event, Fact, State, StepName};
 
 use crate::cast::Cast;
 use crate::postgres::{Postgres, Tables};
@@ -61,9 +62,10 @@ pub(crate) fn problems(stage: &Stage, databases: &[Arc<Postgres>], started: &[St
     }));
     problems.extend(deadlines::problems(&scene));
     problems.extend(limits::problems(&scene));
-    problems.extend(commands(&scene));
+    problems.extend(sent::problems(&scene));
     problems.extend(dead_letters(&scene));
     drop(tables);
+    problems.extend(family::problems(&scene));
     problems.extend(books::problems(&scene, databases));
     problems.extend(outboxes(databases));
     problems
@@ -109,37 +111,6 @@ impl Scene<'_> {
     fn read(&self, delivery: &Delivery) -> Option<Envelope> {
         self.cast.decoder.decode(delivery.topic(), delivery.value.as_deref()?).ok()
     }
-}
-
-/// Each step and direction of a saga has one command, whatever was asked how often; and what the journal says was asked
-/// is on its topic.
-fn commands(scene: &Scene<'_>) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut ids: BTreeMap<(String, String, String), BTreeSet<String>> = BTreeMap::new();
-    for part in &scene.cast.parts {
-        for delivery in scene.records(&part.topic) {
-            let header = |name| delivery.header_text(name).unwrap_or_default().to_owned();
-            let of = (header(headers::SAGA_ID), header(headers::SAGA_STEP), header(headers::SAGA_DIRECTION));
-            ids.entry(of).or_default().insert(header(headers::CE_ID));
-        }
-    }
-    for saga in &scene.sagas {
-        for event in &saga.journal {
-            let (request, direction) = match &event.fact {
-                Fact::StepRequested(request) => (request, Direction::Forward),
-                Fact::CompensationRequested(request) => (request, Direction::Compensate),
-                _ => continue,
-            };
-            let way = if direction == Direction::Forward { headers::FORWARD } else { headers::COMPENSATE };
-            let of = (saga.started.id.to_string(), request.step.to_string(), way.to_owned());
-            if !ids.get(&of).is_some_and(|ids| ids.contains(&request.command_id.to_string())) {
-                problems.push(format!("outbox: {} {} {way} was asked in the journal alone", of.0, of.1));
-            }
-        }
-    }
-    let twice = ids.iter().filter(|(_, ids)| ids.len() > 1);
-    problems.extend(twice.map(|((saga, step, way), _)| format!("ids: {saga} {step} {way} has several command ids")));
-    problems
 }
 
 fn dead_letters(scene: &Scene<'_>) -> Vec<String> {

@@ -8,8 +8,8 @@ mod replies;
 mod starts;
 mod sub_sagas;
 mod timers;
-mod unsendable;
 mod turns;
+mod unsendable;
 
 use std::ops::Deref;
 use std::sync::Arc;

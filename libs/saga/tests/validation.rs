@@ -56,6 +56,7 @@ fn limits_are_for_participants_that_are_asked_and_leave_something_to_do() {
         .in_flight_max("kitchn.commands", 5)
         .in_flight_max("kitchen.commands", 0)
         .rate_max("kitchen.commands", 0, Duration::from_secs(1))
+        .in_flight_max("saga.commands", 5)
         .step(boil());
     assert_eq!(
         problems(wrong),
@@ -63,6 +64,8 @@ fn limits_are_for_participants_that_are_asked_and_leave_something_to_do() {
             "participants.kitchen.commands.in_flight_max: where no command may be under way, no saga ever ends",
             "participants.kitchen.commands.rate_max: a rate is at least one command, in some time",
             "participants.kitchn.commands: no step asks `kitchn.commands`; did you mean `kitchen.commands`?",
+            "participants.saga.commands: sagas are no participant: a sub-saga that starts another might wait for the \
+             place it takes itself",
         ]
     );
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use backstitch_saga::{Definition, Parent, SagaId, StepName};
+use backstitch_saga::{Definition, Parent, SagaId, StepName, sub_saga};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -65,7 +65,8 @@ impl Specimen {
     pub fn limited(mut self) -> Self {
         let mut text: Value = serde_json::from_str(self.definition.to_canonical_json()).unwrap_or_default();
         let limits = |topic: &&str| ((*topic).to_owned(), json!({ "in_flight_max": 1 }));
-        text["participants"] = self.definition.command_topics().iter().map(limits).collect();
+        let participants = self.definition.command_topics();
+        text["participants"] = participants.iter().filter(|topic| **topic != sub_saga::TOPIC).map(limits).collect();
         let limited = Definition::from_canonical_json(&text.to_string());
         self.definition = Arc::new(limited.unwrap_or_else(|error| panic!("{error}")));
         self

@@ -145,13 +145,16 @@ fn names(windows: &[Value], field: &str) -> Vec<String> {
 
 /// Parts beside each other; the whole of `most` is as wide as can be.
 fn bars(parts: &[(&str, f64)], most: f64) -> Markup {
-    let mut from = 0.0;
+    let width = |value: f64| value / most * WIDEST;
+    let begins = parts.iter().scan(0.0, |from, (_, value)| {
+        let at = *from;
+        *from += width(*value);
+        Some(at)
+    });
     html! {
         svg width=(WIDEST) height="14" role="img" {
-            @for (colour, value) in parts {
-                @let width = value / most * WIDEST;
-                rect x=(format!("{from:.1}")) y="1" height="12" width=(format!("{width:.1}")) fill=(colour) {}
-                @let _ = { from += width; };
+            @for (from, (colour, value)) in begins.zip(parts) {
+                rect x=(format!("{from:.1}")) y="1" height="12" width=(format!("{:.1}", width(*value))) fill=(colour) {}
             }
         }
     }

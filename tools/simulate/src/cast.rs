@@ -13,7 +13,7 @@ use backstitch_contracts::{Catalog, Decoder, Encoder};
 use backstitch_orchestrator::definitions::Definitions;
 use backstitch_orchestrator::outgoing::Outgoing;
 use backstitch_participant::Settings;
-use backstitch_saga::{Definition, Direction, StepName};
+use backstitch_saga::{Definition, Direction, StepName, sub_saga};
 use serde_json::{Value, json};
 
 use crate::schema;
@@ -200,7 +200,8 @@ impl Cast {
 fn with_limits(definition: &Definition) -> Result<Definition> {
     let mut text: Value = serde_json::from_str(definition.to_canonical_json())?;
     let limits = |topic: &&str| ((*topic).to_owned(), json!({ "in_flight_max": IN_FLIGHT_MAX, "rate_max": "20/m" }));
-    text["participants"] = definition.command_topics().iter().map(limits).collect();
+    let participants = definition.command_topics();
+    text["participants"] = participants.iter().filter(|topic| **topic != sub_saga::TOPIC).map(limits).collect();
     Ok(Definition::from_canonical_json(&text.to_string())?)
 }
 

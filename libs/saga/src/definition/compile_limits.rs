@@ -9,6 +9,7 @@ use super::plan::Trigger;
 use super::problem::Problem;
 use super::spec::LimitsSpec;
 use crate::participant::{Limits, Rate};
+use crate::sub_saga;
 
 impl Compiler<'_> {
     /// Limits by topic; checked once all steps are known.
@@ -20,7 +21,12 @@ impl Compiler<'_> {
         let mut limits = BTreeMap::new();
         for (topic, spec) in &self.spec.participants {
             let path = format!("participants.{topic}");
-            if !asked.contains(topic) {
+            if topic == sub_saga::TOPIC {
+                self.problem(
+                    path.as_str(),
+                    "sagas are no participant: a sub-saga that starts another might wait for the place it takes itself",
+                );
+            } else if !asked.contains(topic) {
                 let problem = Problem::new(path.as_str(), format!("no step asks `{topic}`"));
                 self.problems.push(problem.word(topic, asked.iter().cloned().collect()));
             }

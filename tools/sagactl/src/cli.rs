@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
 
 pub(crate) use acts::{ActArgs, MigrateArgs};
 
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     /// Participants: whose clocks stand still, and standing them still by hand
     #[command(subcommand)]
     Participants(ParticipantsCommand),
+    /// Show what led to an event and what it led to, from the first command on
+    Trace(TraceArgs),
     /// Dead letters: look at them, and send them again
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -152,6 +155,22 @@ pub(crate) enum ProjectionsCommand {
         /// Its name, as lists show it
         name: String,
     },
+}
+
+/// Of which event.
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// The id of an event, a command or a whole flow (correlation id)
+    pub(crate) event: Uuid,
+    /// Read topics only from this time on (RFC 3339); all that they hold when absent
+    #[arg(long)]
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// Read this topic; repeat it for more. All of ours when absent; name others' topics here
+    #[arg(long = "topic", value_name = "TOPIC")]
+    pub(crate) topics: Vec<String>,
+    /// Show the journals of sagas, too
+    #[arg(long)]
+    pub(crate) journal: bool,
 }
 
 /// Which saga.

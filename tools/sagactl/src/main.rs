@@ -18,6 +18,7 @@ mod projections;
 mod sagas;
 mod schemas;
 mod topics;
+mod trace;
 mod watch;
 
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Code> {
         Command::Abandon(asked) => act::act(cli, "abandon", asked).await,
         Command::Definitions(asked) => definitions::run(cli, asked).await,
         Command::Participants(asked) => participants::run(cli, asked).await,
+        Command::Trace(asked) => trace::run(cli, asked).await,
         Command::Dlq(asked) => dlq::run(cli, asked).await,
         Command::Schemas(asked) => schemas::run(cli, asked).await,
         Command::Topics(asked) => topics::run(cli, asked).await,

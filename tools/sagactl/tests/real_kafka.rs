@@ -4,11 +4,14 @@
 
 use std::process::{Command, Output};
 
-use backstitch_contracts::headers;
+use backstitch_contracts::orders::{self, PlaceOrder};
+use backstitch_contracts::{Catalog, Encoder, Envelope, Payload, headers};
 use backstitch_messaging::{Delivery, Publisher, Record};
+use backstitch_messaging_kafka::registry::{Registry, RegistrySettings};
 use backstitch_messaging_kafka::{
     KafkaPublisher, KafkaSettings, ReadFrom, ReadUntil, TopicReader, TopicSpec, ensure_topics,
 };
+use chrono::Utc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -97,6 +100,65 @@ async fn a_dead_letter_is_found_shown_and_sent_again_once() {
     assert_eq!(code, 0, "{said}");
     let (_, all, _) = sagactl(&["dlq", "list", "--topic", &topic, "--all"]);
     assert_eq!(all.as_array().unwrap().len(), 2);
+}
+
+fn order(id: Uuid, flow: Uuid, cause: Option<Uuid>) -> Envelope {
+    Envelope {
+        event_id: id,
+        event_type: PlaceOrder::EVENT_TYPE.to_owned(),
+        event_version: 1,
+        aggregate_id: "order-1".to_owned(),
+        aggregate_type: "Order".to_owned(),
+        occurred_at: Utc::now(),
+        correlation_id: flow,
+        causation_id: cause,
+        user_id: cause.is_none().then(|| "ann".to_owned()),
+        metadata: [].into(),
+        data: json!({
+            "order_id": Uuid::new_v4(), "customer_id": Uuid::new_v4(), "currency": "EUR", "flow": "orchestrated",
+            "order_items": [{ "product_id": "lamp", "quantity": 1, "unit_price": 900 }], "shipping_address": address(),
+        }),
+    }
+}
+
+fn address() -> Value {
+    json!({ "name": "Ada", "line1": "Unter den Linden 1", "line2": null, "city": "Berlin", "postal_code": "10115",
+            "country": "DE" })
+}
+
+#[tokio::test]
+async fn a_flow_is_shown_from_its_first_command_on() {
+    let topic = topic().await;
+    let registry = Registry::new(RegistrySettings::at(std::env::var("SCHEMA_REGISTRY_URL").unwrap())).unwrap();
+    let catalog = Catalog::embedded().unwrap();
+    let schema = catalog.topic(orders::COMMANDS).unwrap().schema.clone().unwrap();
+    assert_eq!(sagactl(&["schemas", "push"]).0, 0);
+    let id = registry.id_of(&format!("{}-value", orders::COMMANDS), &schema).await.unwrap();
+    let encoder = Encoder::new(&schema, id).unwrap();
+    let [first, second, third, flow, other] = std::array::from_fn(|_| Uuid::new_v4());
+    let messages = [
+        order(first, flow, None),
+        order(second, flow, Some(first)),
+        order(third, flow, Some(second)),
+        order(third, flow, Some(second)),
+        order(other, Uuid::new_v4(), None),
+    ];
+    let records = messages.map(|message| Record::new(&topic, "order-1", encoder.encode(&message).unwrap()));
+    let publisher = KafkaPublisher::new(&kafka()).unwrap();
+    publisher.publish(records.into()).await.unwrap().await.unwrap().unwrap();
+
+    for asked in [first, third, flow] {
+        let (code, trees, said) = sagactl(&["trace", &asked.to_string(), "--topic", &topic]);
+        assert_eq!((code, trees.as_array().map(Vec::len)), (0, Some(1)), "{said}");
+        let top = &trees[0];
+        assert_eq!((&top["id"], &top["user"]), (&json!(first), &json!("ann")));
+        let last = &top["led_to"][0]["led_to"][0];
+        assert_eq!((&last["id"], &last["copies"], &last["led_to"]), (&json!(third), &json!(2), &json!([])));
+    }
+    let (code, _, said) = sagactl(&["trace", &Uuid::new_v4().to_string(), "--topic", &topic]);
+    assert!(code == 3 && said.contains("there is no event, command or flow"), "{code}: {said}");
+    assert_eq!(sagactl(&["trace", &first.to_string(), "--topic", "no-such-topic"]).0, 3);
+    assert_eq!(sagactl(&["trace", "order-1"]).0, 64);
 }
 
 #[tokio::test]

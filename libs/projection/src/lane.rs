@@ -103,7 +103,8 @@ struct Reading<P: Projection> {
     applier: Applier<P>,
     began: Instant,
     looked_at: Instant,
-    applied_at: Instant,
+    /// Absent where there is more than a batch to take in: whoever is behind does not pause.
+    applied_at: Option<Instant>,
 }
 
 impl<P: Projection> Reading<P> {
@@ -122,10 +123,9 @@ impl<P: Projection> Reading<P> {
             event_at: None,
         };
         let now = Instant::now();
-        // So that the first look and the first event come at once.
+        // So that the first look comes at once.
         let looked_at = now.checked_sub(LOOK_EVERY).unwrap_or(now);
-        let applied_at = now.checked_sub(PACE).unwrap_or(now);
-        Ok(Self { shared, lane, feed, applier, began: now, looked_at, applied_at })
+        Ok(Self { shared, lane, feed, applier, began: now, looked_at, applied_at: None })
     }
 
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), ApplyError> {
@@ -138,17 +138,18 @@ impl<P: Projection> Reading<P> {
                 items = self.feed.recv() => {
                     self.keep_pace(stop).await;
                     let letters = self.gather(items.ok_or(ApplyError::FeedEnded)?).await?;
+                    let is_full = letters.len() >= self.shared.batch_max;
                     self.applier.apply(letters, stop).await?;
-                    self.applied_at = Instant::now();
+                    self.applied_at = (!is_full).then(Instant::now);
                 }
             }
         }
     }
 
     async fn keep_pace(&self, stop: &CancellationToken) {
-        let pause = (self.applied_at + PACE).saturating_duration_since(Instant::now());
-        if !pause.is_zero() {
-            let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        if let Some(applied_at) = self.applied_at {
+            let next = tokio::time::Instant::from_std(applied_at + PACE);
+            let _ = stop.run_until_cancelled(tokio::time::sleep_until(next)).await;
         }
     }
 

@@ -15,7 +15,7 @@ use backstitch_messaging::{LaneId, Record, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
 use backstitch_saga::participant::{Heard, Turns};
 use backstitch_saga::{
-    By, Definition, Direction, Event, Fact, Input as SagaInput, JournalError, Move, SagaId, State, Timestamp,
+    By, Definition, Direction, Event, Fact, Input as SagaInput, JournalError, Move, SagaId, State, StepName, Timestamp,
     Unsendable, command_id, decide_move, migrate::moved_to,
 };
 use chrono::{DateTime, Utc};
@@ -95,6 +95,8 @@ pub struct SagaLane<E = Sound> {
     answers: Answers,
     /// Participants that this batch found silent, and when.
     silent: Vec<(String, Timestamp)>,
+    /// When participants were last heard to answer anybody.
+    heard_from: HashMap<String, Timestamp>,
     held: Held,
     turns: Turns,
 }
@@ -141,6 +143,7 @@ impl<E: Engine> SagaLane<E> {
             participants: Arc::default(),
             answers,
             silent: Vec::new(),
+            heard_from: HashMap::new(),
             held: Held::default(),
             turns: Turns::default(),
         };
@@ -231,13 +234,23 @@ impl<E: Engine> SagaLane<E> {
 
     /// Any answer says that its participant is there, also one that comes too late for its saga. Told at once: it stays
     /// true whatever becomes of the batch.
-    fn listen(&self, message: &Message, now: DateTime<Utc>) {
-        if !self.participants.listens() {
-            return;
-        }
+    fn listen(&mut self, message: &Message, now: DateTime<Utc>) {
+        let (at, listens) = (timestamp(now), self.participants.listens());
         for participant in self.answers.from(&message.topic, &message.envelope.event_type) {
-            self.participants.hear(participant, Heard::Answer, timestamp(now));
+            match self.heard_from.get_mut(participant) {
+                Some(last) => *last = at,
+                None => drop(self.heard_from.insert(participant.to_owned(), at)),
+            }
+            if listens {
+                self.participants.hear(participant, Heard::Answer, at);
+            }
         }
+    }
+
+    /// Who has answered others since this step was first asked is there: then only this one command is not answered.
+    fn has_answered_nobody_since(&self, participant: &str, state: &State, step: &StepName) -> bool {
+        let asked_at = state.open().iter().find(|open| open.step == *step).map(|open| open.since);
+        asked_at.zip(self.heard_from.get(participant)).is_none_or(|(asked_at, heard)| *heard < asked_at)
     }
 
     /// A command that names a saga by its id alone says nothing of its home: it is sent again under the saga's key.
@@ -361,6 +374,7 @@ impl<E: Engine> SagaLane<E> {
         note_step(live, event);
         if let Fact::StepTimedOut { step, .. } = &event.fact
             && let Some(participant) = live.definition.participant_of(&live.state, step)
+            && self.has_answered_nobody_since(participant, &live.state, step)
         {
             told.silent.push((participant.to_owned(), event.at));
         }
@@ -498,6 +512,7 @@ impl<E: Engine> Logic for SagaLane<E> {
 impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
     async fn claimed(&mut self, lane: LaneId, db: &mut D) -> Result<Vec<Timer>, sqlx::Error> {
         self.lane = lane;
+        self.heard_from.clear();
         self.definitions.refresh(&mut *db).await.map_err(|error| sqlx::Error::Decode(chain(&error).into()))?;
         self.answers = Answers::of(&self.definitions);
         self.participants.learn(db.openings().await?);

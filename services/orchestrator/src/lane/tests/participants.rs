@@ -140,6 +140,16 @@ fn silence_counts_once_it_is_written_and_any_answer_ends_the_count() {
 }
 
 #[test]
+fn who_has_answered_others_since_is_not_silent() {
+    let (mut desk, participants) = waiting_for_payment(1);
+    desk.now = seconds(20);
+    desk.hears(paid("another order"));
+    assert_eq!(desk.rings(order_saga(), seconds(30)).entries(), ["StepTimedOut", "RetryScheduled"]);
+    desk.commits();
+    assert!(!participants.listens());
+}
+
+#[test]
 fn a_refusal_is_an_answer() {
     let (mut desk, participants) = waiting_for_payment(10);
     desk.rings(order_saga(), seconds(30));

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use backstitch_contracts::{Envelope, headers, member_name, saga};
 use backstitch_messaging::memory::MemoryBroker;
 use backstitch_messaging::{LaneId, Publisher as _, Record};
+use backstitch_saga::SagaId;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -23,8 +24,18 @@ use crate::world::{World, lock};
 
 /// A run that does not settle within this time never will.
 const SETTLED_WITHIN: Duration = Duration::from_secs(200 * 24 * 3600);
-/// How often a person helps one saga.
+/// How often a person helps one saga; what was said while nobody listened does not count.
 const HELPED_MAX: u32 = 5;
+
+/// The help that a saga had.
+#[derive(Default)]
+struct Helped {
+    times: u32,
+    /// With how many entries it stood where it was last helped.
+    at_entry: i64,
+    /// How often it was said.
+    said: u32,
+}
 
 /// What came of a run.
 #[derive(Debug)]
@@ -73,7 +84,7 @@ struct Play {
     /// The database of each slot, by place.
     database_of: Vec<usize>,
     started: Vec<Started>,
-    helped: BTreeMap<usize, u32>,
+    helped: BTreeMap<usize, Helped>,
     /// What is still to happen, by time and place in the script.
     acts: BTreeMap<(Duration, usize), Act>,
     acts_ever: usize,
@@ -299,6 +310,11 @@ impl Play {
         self.started.iter().map(|started| row(started).map_or("unknown", |row| &row.status).to_owned()).collect()
     }
 
+    fn entries_of(&self, id: SagaId) -> i64 {
+        let Some(database) = self.databases.first() else { return 0 };
+        lock(&database.tables).sagas.get(&id.as_uuid()).map_or(0, |(_, row)| row.seq)
+    }
+
     /// Sagas that have neither ended nor ask for a person.
     fn unsettled(&self) -> Vec<String> {
         let settled = |word: &str| matches!(word, "completed" | "rolled_back" | "abandoned" | "refused" | "stuck");
@@ -311,21 +327,26 @@ impl Play {
     async fn help(&mut self) -> Result<bool> {
         let mut any = false;
         for (index, word) in self.words().into_iter().enumerate() {
-            let times = self.helped.get(&index).copied().unwrap_or(0);
             let kind = match word.as_str() {
                 "stuck" => "RetrySaga",
                 "paused" => "ResumeSaga",
                 _ => continue,
             };
-            if times >= HELPED_MAX {
-                continue;
+            let Some(id) = self.started.get(index).map(|started| started.id) else { continue };
+            let entry = self.entries_of(id);
+            let helped = self.helped.entry(index).or_default();
+            if helped.at_entry != entry {
+                if helped.times >= HELPED_MAX {
+                    continue;
+                }
+                (helped.times, helped.at_entry) = (helped.times + 1, entry);
             }
-            let Some(started) = self.started.get(index) else { continue };
-            self.helped.insert(index, times + 1);
+            helped.said += 1;
+            let times = helped.said;
             let data = json!({
-                "saga_id": started.id.as_uuid(), "definition": null, "key": null, "step": null, "reason": "try again",
+                "saga_id": id.as_uuid(), "definition": null, "key": null, "step": null, "reason": "try again",
             });
-            let name = format!("{}/help/{times}", started.id);
+            let name = format!("{id}/help/{times}");
             let mut dice = self.stage.world.dice(&name);
             self.say(&script::command(kind, data, name.as_bytes(), &mut dice)).await?;
             any = true;

@@ -165,7 +165,9 @@ impl Abroad {
         let id = SagaId::derive(definition, &flow.to_string());
         let saga = self.system.until_some(&format!("{definition} {flow} has ended"), || {
             let waited = Duration::from_millis(200);
-            while let Ok(Some(delivery)) = self.system.block_on(tokio::time::timeout(waited, reader.next())) {
+            while let Ok(Some(delivery)) =
+                self.system.block_on(async { tokio::time::timeout(waited, reader.next()).await })
+            {
                 let value = delivery.value.as_deref().context("a command without a value")?;
                 let command = self.decoder.decode(delivery.topic(), value)?;
                 if command.aggregate_id == flow.to_string() {

@@ -24,6 +24,10 @@ fn while_the_registry_is_down_known_schemas_serve_and_a_new_one_waits_for_it() -
     let command = envelope("PlaceOrder", &order.to_string(), Wish::of(&product).command(order));
     let value = Encoder::new(&theirs, id)?.encode(&command)?;
 
+    // Schemas are met with the first messages after a start.
+    let first = system.place(&Wish::of(&product))?;
+    assert_eq!(system.end_of(first)?.status(), "completed");
+
     system.stop("registry")?;
     let known = system.place(&Wish::of(&product))?;
     assert_eq!(system.end_of(known)?.status(), "completed");

@@ -136,7 +136,8 @@ fn dependencies() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// One cargo command for every test target that needs the stack: those with `required-features = ["system"]`.
+/// One cargo command for every test target that needs the stack: those with `required-features = ["system"]`, and the
+/// libraries of crates that have that feature for nothing else.
 ///
 /// The whole workspace is selected, because selecting single crates would build their dependencies anew with
 /// other features.
@@ -144,12 +145,13 @@ fn system_tests() -> Result<Vec<String>> {
     let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let metadata: serde_json::Value =
         serde_json::from_slice(&output.stdout).context("cargo metadata answered no JSON")?;
-    let (features, targets) = needing_a_stack(&metadata);
+    let Needing { features, targets, libraries } = needing_a_stack(&metadata);
     if targets.is_empty() {
         bail!("no crate has a test target with required-features = [\"system\"]");
     }
     let mut arguments: Vec<String> = ["test", "--workspace", "--features"].map(str::to_owned).to_vec();
     arguments.push(features.join(","));
+    arguments.extend(libraries.then(|| "--lib".to_owned()));
     for target in targets {
         arguments.extend(["--test".to_owned(), target]);
     }
@@ -158,11 +160,19 @@ fn system_tests() -> Result<Vec<String>> {
     Ok(arguments)
 }
 
-fn needing_a_stack(metadata: &serde_json::Value) -> (Vec<String>, Vec<String>) {
+/// What needs the stack.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Needing {
+    features: Vec<String>,
+    targets: Vec<String>,
+    /// Whether there are such tests inside libraries.
+    libraries: bool,
+}
+
+fn needing_a_stack(metadata: &serde_json::Value) -> Needing {
     let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let mut features = Vec::new();
-    let mut targets = Vec::new();
+    let mut all = Needing::default();
     for package in list(&metadata["packages"]) {
         let needing: Vec<_> = list(&package["targets"])
             .iter()
@@ -170,19 +180,20 @@ fn needing_a_stack(metadata: &serde_json::Value) -> (Vec<String>, Vec<String>) {
             .filter(|target| list(&target["required-features"]).iter().any(|feature| feature == "system"))
             .map(|target| text(&target["name"]))
             .collect();
-        if !needing.is_empty() {
-            features.push(format!("{}/system", text(&package["name"])));
-            targets.extend(needing);
+        if package["features"]["system"].is_array() || !needing.is_empty() {
+            all.features.push(format!("{}/system", text(&package["name"])));
+            all.libraries |= needing.is_empty();
+            all.targets.extend(needing);
         }
     }
-    (features, targets)
+    all
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::needing_a_stack;
+    use super::{Needing, needing_a_stack};
 
     #[test]
     fn only_targets_that_ask_for_the_stack_are_run_on_it() {
@@ -194,6 +205,10 @@ mod tests {
             ] },
             { "name": "b", "targets": [{ "name": "b", "kind": ["lib"] }] },
         ] });
-        assert_eq!(needing_a_stack(&metadata), (vec!["a/system".to_owned()], vec!["broker".to_owned()]));
+        let broker = Needing { features: vec!["a/system".into()], targets: vec!["broker".into()], libraries: false };
+        assert_eq!(needing_a_stack(&metadata), broker);
+        let within = json!({ "packages": [{ "name": "c", "features": { "system": [] }, "targets": [] }] });
+        let within = needing_a_stack(&within);
+        assert_eq!((within.features, within.libraries), (vec!["c/system".to_owned()], true));
     }
 }

@@ -15,6 +15,8 @@ mod cause;
 pub mod contract;
 mod draft;
 mod event;
+#[cfg(any(test, feature = "contract"))]
+mod in_memory;
 mod load;
 mod logic;
 mod note;

@@ -2,12 +2,9 @@
 //! has them do. Separate from what is tried, which knows nothing of lanes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
-use async_trait::async_trait;
 use backstitch_contracts::{Envelope, headers};
-use backstitch_event_store::{AppendRequest, ExpectedVersion, MemoryStore, StoredEvent, StreamId, StreamVersion};
+use backstitch_event_store::{MemoryStore, StoredEvent, StreamId, StreamVersion};
 use backstitch_messaging::{Delivery, Record, TopicPartition};
 use backstitch_processor::{Answered, Input, Job, Loading, Logic as _, Message};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Ask, Trial};
 use crate::draft::Placed;
-use crate::load::Source;
+use crate::in_memory::{MemorySource, at_once, request, write};
 use crate::note::{Marks, Standing};
 use crate::{Participant, ParticipantLogic};
 
@@ -184,25 +181,15 @@ impl<'t, P: Participant> Desk<'t, P> {
     }
 
     fn load(&mut self, input: &Input, loading: Loading) {
-        let mut source = MemorySource { store: &self.store };
+        let mut source = MemorySource::of(&self.store);
         let loaded = at_once(self.logic.load_from(&[input], loading, &mut source));
         assert!(matches!(loaded, Some(Ok(()))), "a store in memory makes nobody wait, and does not fail");
     }
 
-    /// As a lane's statement does: where the heads are not as expected it is a conflict, even if the events are the same.
     fn write(&mut self, appended: Vec<Placed>) -> bool {
-        let mut streams: BTreeMap<StreamId, (StreamVersion, Vec<_>)> = BTreeMap::new();
-        for (stream, version, event) in appended {
-            streams.entry(stream).or_insert_with(|| (version, Vec::new())).1.push(event);
-        }
-        self.written.extend(streams.keys().cloned());
-        let request = streams.into_iter().fold(AppendRequest::new(), |request, (stream, (first, events))| {
-            let before = ExpectedVersion::Exact(StreamVersion(first.0.saturating_sub(1)));
-            request.write(stream, before, events)
-        });
-        let streams: Vec<_> = request.streams().into_iter().map(|stream| (stream, StreamVersion::NONE)).collect();
-        let heads = self.store.load_now(&streams).into_iter().map(|stored| (stored.stream, stored.version)).collect();
-        request.check(&heads).is_ok() && self.store.append_now(request).is_ok()
+        let request = request(appended);
+        self.written.extend(request.streams());
+        write(&self.store, request).is_ok()
     }
 
     fn read(&self, record: &Record) -> Envelope {
@@ -210,35 +197,5 @@ impl<'t, P: Participant> Desk<'t, P> {
         self.trial.decoder.decode(&record.topic, bytes).unwrap_or_else(|error| {
             panic!("what is published on `{}` cannot be read again: {error}", record.topic);
         })
-    }
-}
-
-/// What a future comes to that waits for nothing.
-fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(outcome) => Some(outcome),
-        Poll::Pending => None,
-    }
-}
-
-struct MemorySource<'a> {
-    store: &'a MemoryStore,
-}
-
-#[async_trait]
-impl Source for MemorySource<'_> {
-    async fn load(&mut self, streams: &[(StreamId, StreamVersion)]) -> Result<Vec<StoredEvent>, sqlx::Error> {
-        Ok(self.store.load_now(streams))
-    }
-
-    async fn lock(
-        &mut self,
-        streams: &BTreeSet<StreamId>,
-        _may_be_missing: bool,
-    ) -> Result<BTreeMap<StreamId, StreamVersion>, sqlx::Error> {
-        let all: Vec<_> = streams.iter().map(|stream| (stream.clone(), StreamVersion::NONE)).collect();
-        let mut heads: BTreeMap<_, _> = all.iter().cloned().collect();
-        heads.extend(self.store.load_now(&all).into_iter().map(|stored| (stored.stream, stored.version)));
-        Ok(heads)
     }
 }

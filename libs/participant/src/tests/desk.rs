@@ -1,16 +1,11 @@
 //! One lane of the booking desk over a store in memory: sends inputs through load, decide, write and commit as the
 //! processor does, and tells what came out.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::pin::pin;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
-use async_trait::async_trait;
 use backstitch_contracts::Envelope;
-use backstitch_event_store::{
-    AppendError, AppendRequest, Appended, ExpectedVersion, MemoryStore, StoredEvent, StreamId, StreamVersion,
-};
+use backstitch_event_store::{AppendError, MemoryStore, StreamId, StreamVersion};
 use backstitch_messaging::Record;
 use backstitch_processor::{Answered, Input, Job, Loading, Logic as _, Rejection, Timer};
 use chrono::{DateTime, Utc};
@@ -19,8 +14,7 @@ use super::booking::{Booking, Outcome, flow_stream};
 use super::letters::{FLOW, Letter, morning};
 use super::schema::{decoded, settings};
 use crate::ParticipantLogic;
-use crate::draft::Placed;
-use crate::load::Source;
+use crate::in_memory::{MemorySource, at_once, request, write};
 use crate::logic::Decided;
 
 pub(crate) struct Desk {
@@ -106,7 +100,7 @@ impl Desk {
             self.load(&inputs, loading);
             let decided: Vec<_> = inputs.iter().map(|input| self.logic.decided(input, self.now)).collect();
             let appended = request(self.logic.take_appended());
-            match self.write(appended) {
+            match write(&self.store, appended) {
                 Ok(_) => {
                     self.logic.committed();
                     return decided.into_iter().map(|one| one.map(|decided| self.perform(decided))).collect();
@@ -130,16 +124,8 @@ impl Desk {
 
     pub(crate) fn commits(&mut self) {
         let appended = request(self.logic.take_appended());
-        self.write(appended).unwrap();
+        write(&self.store, appended).unwrap();
         self.logic.committed();
-    }
-
-    /// As a lane's statement does: where the heads are not as expected it is a conflict, even if the events are the same.
-    fn write(&self, request: AppendRequest) -> Result<Appended, AppendError> {
-        let streams: Vec<_> = request.streams().into_iter().map(|stream| (stream, StreamVersion::NONE)).collect();
-        let events = self.store.load_now(&streams);
-        request.check(&events.into_iter().map(|event| (event.stream, event.version)).collect())?;
-        self.store.append_now(request)
     }
 
     /// The batch was not written.
@@ -148,12 +134,11 @@ impl Desk {
     }
 
     fn load(&mut self, inputs: &[&Input], loading: Loading) {
-        let mut source = MemorySource { store: &self.store, reads: &mut self.reads };
-        let loaded = pin!(self.logic.load_from(inputs, loading, &mut source));
-        match loaded.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => outcome.unwrap(),
-            Poll::Pending => panic!("a store in memory makes nobody wait"),
-        }
+        let mut source = MemorySource::of(&self.store);
+        let loaded = at_once(self.logic.load_from(inputs, loading, &mut source));
+        loaded.expect("a store in memory makes nobody wait").unwrap();
+        let read = |(stream, after): &(StreamId, StreamVersion)| format!("{stream} after {after}");
+        self.reads.extend(source.reads.iter().map(|streams| streams.iter().map(read).collect()));
     }
 
     /// All memory is lost.
@@ -208,41 +193,5 @@ impl Desk {
     /// The types of all events of the flow's own stream.
     pub(crate) fn history(&self) -> Vec<String> {
         self.stream(&flow_stream(FLOW))
-    }
-}
-
-fn request(appended: Vec<Placed>) -> AppendRequest {
-    let mut streams: BTreeMap<StreamId, (StreamVersion, Vec<_>)> = BTreeMap::new();
-    for (stream, version, event) in appended {
-        let (first, events) = streams.entry(stream).or_insert((version, Vec::new()));
-        assert_eq!(version, StreamVersion(first.0 + events.len() as u64), "versions follow one another");
-        events.push(event);
-    }
-    streams.into_iter().fold(AppendRequest::new(), |request, (stream, (first, events))| {
-        request.write(stream, ExpectedVersion::Exact(StreamVersion(first.0 - 1)), events)
-    })
-}
-
-struct MemorySource<'a> {
-    store: &'a MemoryStore,
-    reads: &'a mut Vec<Vec<String>>,
-}
-
-#[async_trait]
-impl Source for MemorySource<'_> {
-    async fn load(&mut self, streams: &[(StreamId, StreamVersion)]) -> Result<Vec<StoredEvent>, sqlx::Error> {
-        self.reads.push(streams.iter().map(|(stream, after)| format!("{stream} after {after}")).collect());
-        Ok(self.store.load_now(streams))
-    }
-
-    async fn lock(
-        &mut self,
-        streams: &BTreeSet<StreamId>,
-        _may_be_missing: bool,
-    ) -> Result<BTreeMap<StreamId, StreamVersion>, sqlx::Error> {
-        let all: Vec<_> = streams.iter().map(|stream| (stream.clone(), StreamVersion::NONE)).collect();
-        let mut heads: BTreeMap<_, _> = all.iter().cloned().collect();
-        heads.extend(self.store.load_now(&all).into_iter().map(|stored| (stored.stream, stored.version)));
-        Ok(heads)
     }
 }

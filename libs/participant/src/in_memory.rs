@@ -1,0 +1,75 @@
+//! A participant's streams in memory, for whoever plays a lane in a test: the contract's suite, and this crate's own
+//! stories. Separate from both, because neither may differ from the processor in what it writes and reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use async_trait::async_trait;
+use backstitch_event_store::{
+    AppendError, AppendRequest, Appended, ExpectedVersion, MemoryStore, StoredEvent, StreamId, StreamVersion,
+};
+
+use crate::draft::Placed;
+use crate::load::Source;
+
+/// The store as a lane reads it.
+pub(crate) struct MemorySource<'a> {
+    pub(crate) store: &'a MemoryStore,
+    /// What was read, each time: streams, and the versions after which they were read.
+    pub(crate) reads: Vec<Vec<(StreamId, StreamVersion)>>,
+}
+
+impl<'a> MemorySource<'a> {
+    pub(crate) const fn of(store: &'a MemoryStore) -> Self {
+        Self { store, reads: Vec::new() }
+    }
+}
+
+#[async_trait]
+impl Source for MemorySource<'_> {
+    async fn load(&mut self, streams: &[(StreamId, StreamVersion)]) -> Result<Vec<StoredEvent>, sqlx::Error> {
+        self.reads.push(streams.to_vec());
+        Ok(self.store.load_now(streams))
+    }
+
+    async fn lock(
+        &mut self,
+        streams: &BTreeSet<StreamId>,
+        _may_be_missing: bool,
+    ) -> Result<BTreeMap<StreamId, StreamVersion>, sqlx::Error> {
+        let all: Vec<_> = streams.iter().map(|stream| (stream.clone(), StreamVersion::NONE)).collect();
+        let mut heads: BTreeMap<_, _> = all.iter().cloned().collect();
+        heads.extend(self.store.load_now(&all).into_iter().map(|stored| (stored.stream, stored.version)));
+        Ok(heads)
+    }
+}
+
+/// What a batch appends, each stream from where the lane takes it to be.
+pub(crate) fn request(appended: Vec<Placed>) -> AppendRequest {
+    let mut streams: BTreeMap<StreamId, (StreamVersion, Vec<_>)> = BTreeMap::new();
+    for (stream, version, event) in appended {
+        let (first, events) = streams.entry(stream).or_insert((version, Vec::new()));
+        assert_eq!(version, StreamVersion(first.0 + events.len() as u64), "versions follow one another");
+        events.push(event);
+    }
+    streams.into_iter().fold(AppendRequest::new(), |request, (stream, (first, events))| {
+        request.write(stream, ExpectedVersion::Exact(StreamVersion(first.0 - 1)), events)
+    })
+}
+
+/// As a lane's statement does: where the heads are not as expected it is a conflict, even if the events are the same.
+pub(crate) fn write(store: &MemoryStore, request: AppendRequest) -> Result<Appended, AppendError> {
+    let streams: Vec<_> = request.streams().into_iter().map(|stream| (stream, StreamVersion::NONE)).collect();
+    let events = store.load_now(&streams);
+    request.check(&events.into_iter().map(|event| (event.stream, event.version)).collect())?;
+    store.append_now(request)
+}
+
+/// What a future comes to that waits for nothing.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => Some(outcome),
+        Poll::Pending => None,
+    }
+}

@@ -27,6 +27,13 @@ pub(crate) struct Message {
     pub(crate) copies: u32,
 }
 
+impl Message {
+    /// Its place among others: by time, and then by where it was read.
+    fn place(&self) -> (DateTime<Utc>, &str) {
+        (self.at, &self.read)
+    }
+}
+
 /// A message and everything that it caused.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Tree {
@@ -48,55 +55,40 @@ pub(crate) fn grow(messages: Vec<Message>) -> Vec<Tree> {
             None => drop(by_id.insert(message.id, message)),
         }
     }
+    let mut in_time: Vec<&Message> = by_id.values().collect();
+    in_time.sort_by(|one, other| one.place().cmp(&other.place()));
     let mut led_to: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-    let mut tops = Vec::new();
-    for message in by_id.values() {
+    let (mut tops, mut others, mut lost) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for message in in_time {
         match message.cause.filter(|cause| by_id.contains_key(cause)) {
-            Some(cause) => led_to.entry(cause).or_default().push(message.id),
-            None => tops.push(message.id),
+            Some(cause) => {
+                led_to.entry(cause).or_default().push(message.id);
+                others.push(message.id);
+            }
+            None => {
+                tops.push(message.id);
+                lost.extend(message.cause);
+            }
         }
     }
-    let mut placed = BTreeSet::new();
-    reach(&tops, &led_to, &mut placed);
-    for id in in_time(by_id.keys().copied().collect(), &by_id) {
-        if !placed.contains(&id) {
-            tops.push(id);
-            reach(&[id], &led_to, &mut placed);
-        }
-    }
-    let mut used = BTreeSet::new();
-    let known = by_id.clone();
-    in_time(tops, &known).into_iter().filter_map(|top| plant(top, &mut by_id, &led_to, &known, &mut used)).collect()
-}
-
-fn reach(from: &[Uuid], led_to: &BTreeMap<Uuid, Vec<Uuid>>, placed: &mut BTreeSet<Uuid>) {
-    let mut next = from.to_vec();
-    while let Some(id) = next.pop() {
-        if placed.insert(id) {
-            next.extend(led_to.get(&id).into_iter().flatten());
-        }
-    }
-}
-
-fn in_time(mut ids: Vec<Uuid>, by_id: &BTreeMap<Uuid, Message>) -> Vec<Uuid> {
-    ids.sort_by_key(|id| by_id.get(id).map(|message| (message.at, message.read.clone())));
-    ids
+    let mut left = by_id;
+    // What no top has led to is left, and stands at the top itself.
+    let planted = tops.into_iter().chain(others).filter_map(|id| plant(id, &mut left, &led_to, &lost));
+    let mut trees: Vec<Tree> = planted.collect();
+    trees.sort_by(|one, other| one.message.place().cmp(&other.message.place()));
+    trees
 }
 
 fn plant(
     id: Uuid,
     left: &mut BTreeMap<Uuid, Message>,
     led_to: &BTreeMap<Uuid, Vec<Uuid>>,
-    known: &BTreeMap<Uuid, Message>,
-    used: &mut BTreeSet<Uuid>,
+    lost: &BTreeSet<Uuid>,
 ) -> Option<Tree> {
-    if !used.insert(id) {
-        return None;
-    }
     let message = left.remove(&id)?;
-    let cause_not_found = message.cause.is_some_and(|cause| !known.contains_key(&cause));
-    let below = in_time(led_to.get(&id).cloned().unwrap_or_default(), known);
-    let led_to = below.into_iter().filter_map(|id| plant(id, left, led_to, known, used)).collect();
+    let cause_not_found = message.cause.is_some_and(|cause| lost.contains(&cause));
+    let below = led_to.get(&id).into_iter().flatten();
+    let led_to = below.filter_map(|id| plant(*id, left, led_to, lost)).collect();
     Some(Tree { message, cause_not_found, led_to })
 }
 

@@ -49,8 +49,7 @@ impl Effects {
     /// Like [`Effects::set_timer`], but not written: for a logic that derives its timers from its own rows and answers
     /// them again from [`crate::Logic::claimed`].
     pub fn remind(&mut self, id: impl Into<String>, due_at: DateTime<Utc>) {
-        let timer = Timer::reminder(id, due_at, self.trace.clone());
-        self.timers.insert(timer.id.clone(), TimerChange::Set(timer));
+        self.remind_on(self.trace.clone(), id, due_at);
     }
 
     /// The same on a trace other than the input's: for what the input has only made room for.

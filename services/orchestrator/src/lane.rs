@@ -27,6 +27,7 @@ use crate::outgoing::{About, Entry, Outgoing, OutgoingError};
 use crate::participants::{Answers, Participants};
 use crate::route::{Target, flow_keys, is_a_persons, targets};
 use crate::store::{JournalRow, SagaRow, SagaStore};
+use crate::time::{time, timestamp};
 use timers::Held;
 
 /// A saga in memory.
@@ -581,14 +582,6 @@ fn unsendable(error: &OutgoingError) -> Rejection {
 /// When something of the saga is due next.
 fn due_at(live: &Live) -> Option<DateTime<Utc>> {
     live.state.next_deadline().map(time)
-}
-
-fn time(at: Timestamp) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(at.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC)
-}
-
-fn timestamp(now: DateTime<Utc>) -> Timestamp {
-    Timestamp::from_micros(now.timestamp_micros())
 }
 
 /// Has the saga's timer ring when it is due, or not at all.

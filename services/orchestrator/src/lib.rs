@@ -13,6 +13,7 @@ pub mod route;
 mod samples;
 pub mod settings;
 pub mod store;
+mod time;
 
 /// The orchestrator's tables; run after the processor's.
 #[must_use]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::openings::Openings;
+use super::openings::{Opening, Openings};
 use crate::definition::Definition;
 use crate::input::Input;
 use crate::state::{OpenDeadline, State};
@@ -37,13 +37,18 @@ pub struct Withheld {
     pub input: Input,
 }
 
-impl Clocks {
-    /// These.
-    #[must_use]
-    pub const fn new(openings: BTreeMap<String, Openings>) -> Self {
-        Self(openings)
+/// Openings with their participants' topics, in any order.
+impl FromIterator<(String, Opening)> for Clocks {
+    fn from_iter<I: IntoIterator<Item = (String, Opening)>>(openings: I) -> Self {
+        let mut of_topic: BTreeMap<String, Vec<Opening>> = BTreeMap::new();
+        for (topic, opening) in openings {
+            of_topic.entry(topic).or_default().push(opening);
+        }
+        Self(of_topic.into_iter().map(|(topic, openings)| (topic, Openings::new(openings))).collect())
     }
+}
 
+impl Clocks {
     /// Whether every clock runs and none has stood still of late: then deadlines are what they say.
     #[must_use]
     pub fn are_quiet(&self) -> bool {

@@ -1,12 +1,13 @@
 //! What a command would lead to, asked of the engine itself. Separate, so that the API has no rules of its own about
 //! which command fits which state.
 
-use backstitch_saga::{Definition, Event, Input, State, Timestamp, decide};
+use backstitch_saga::{Definition, Event, Input, State, decide};
 use backstitch_service_kit::http::Problem;
 use chrono::Utc;
 
 use super::query::{self, SagaWithState};
 use super::{Api, database};
+use crate::time::timestamp;
 
 /// Answers 409 if the command would lead to nothing in the saga's present state.
 ///
@@ -14,8 +15,7 @@ use super::{Api, database};
 pub(super) async fn applies(api: &Api, saga: &SagaWithState, input: &Input) -> Result<(), Problem> {
     let Some(definition) = definition(api, &saga.summary.definition_hash).await? else { return Ok(()) };
     let Ok(state) = serde_json::from_value::<State>(saga.state.clone()) else { return Ok(()) };
-    let now = Timestamp::from_micros(Utc::now().timestamp_micros());
-    let events: Vec<Event> = decide(&definition, &state, input, now);
+    let events: Vec<Event> = decide(&definition, &state, input, timestamp(Utc::now()));
     if events.is_empty() { Err(not_now(saga, input)) } else { Ok(()) }
 }
 

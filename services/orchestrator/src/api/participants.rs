@@ -15,6 +15,7 @@ use super::act::optional;
 use super::views::{ActRequest, Participant, Participants};
 use super::{Api, bounds, database};
 use crate::participants::store::OpeningStore as _;
+use crate::time::timestamp;
 
 /// Lists participants and how their circuit breakers stand
 #[utoipa::path(get, path = "/participants", tag = "participants", responses((status = 200, body = Participants)))]
@@ -75,7 +76,7 @@ async fn at_database(api: &Api) -> Result<(sqlx::pool::PoolConnection<sqlx::Post
     let mut db = api.db.acquire().await.map_err(database)?;
     let now: DateTime<Utc> =
         sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut *db).await.map_err(database)?;
-    Ok((db, Timestamp::from_micros(now.timestamp_micros())))
+    Ok((db, timestamp(now)))
 }
 
 async fn told(api: &Api, topic: &str, done: &str, caller: &Caller) -> Result<Json<Participant>, Problem> {
@@ -91,21 +92,17 @@ async fn known(api: &Api, topic: &str) -> Result<Participant, Problem> {
 /// Everybody whom a definition asks that new sagas may start on, and everybody whose breaker was open of late.
 async fn read(api: &Api) -> Result<BTreeMap<String, Participant>, Problem> {
     let (mut db, now) = at_database(api).await?;
-    let mut of_topic: BTreeMap<String, Vec<Opening>> = BTreeMap::new();
-    for (topic, opening) in db.openings().await.map_err(database)? {
-        of_topic.entry(topic).or_default().push(opening);
-    }
+    let clocks: Clocks = db.openings().await.map_err(database)?.into_iter().collect();
     let asked = api.definitions.iter().flat_map(|definition| definition.command_topics());
-    for topic in asked.filter(|topic| *topic != sub_saga::TOPIC) {
-        of_topic.entry(topic.to_owned()).or_default();
-    }
-    let openings = of_topic.into_iter().map(|(topic, openings)| (topic, Openings::new(openings)));
-    let clocks = Clocks::new(openings.collect());
-    Ok(clocks.iter().map(|(topic, openings)| (topic.to_owned(), participant(api, topic, openings, now))).collect())
+    let topics = asked.filter(|topic| *topic != sub_saga::TOPIC).chain(clocks.iter().map(|(topic, _)| topic));
+    let told = topics.map(|topic| {
+        let current = clocks.of(topic).and_then(Openings::current);
+        (topic.to_owned(), participant(api, topic, current, now))
+    });
+    Ok(told.collect())
 }
 
-fn participant(api: &Api, topic: &str, openings: &Openings, now: Timestamp) -> Participant {
-    let current = openings.current();
+fn participant(api: &Api, topic: &str, current: Option<&Opening>, now: Timestamp) -> Participant {
     let by = current.and_then(|opening| opening.by.as_ref());
     let limits = api.definitions.iter().filter_map(|definition| definition.limits().get(topic));
     let limits = limits.fold(Limits::default(), |one, other| one.stricter(*other));

@@ -12,8 +12,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::turns::NEXT_TURN;
-use super::{Asked, Cause, Live, SagaLane, time, timestamp};
+use super::{Asked, Cause, Live, SagaLane};
 use crate::engine::Engine;
+use crate::time::{time, timestamp};
 
 /// The timer that rings while something is withheld; no saga's, whose timers are called by their ids.
 pub(super) const LOOK_AGAIN: &str = "withheld";

@@ -10,9 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::timers::UNSENDABLE_RETRY;
-use super::{Asked, Cause, SagaLane, time, timestamp};
+use super::{Asked, Cause, SagaLane};
 use crate::engine::Engine;
 use crate::participants::limits;
+use crate::time::{time, timestamp};
 
 /// The timer that rings when the next turn may be given; no saga's, whose timers are called by their ids.
 pub(super) const NEXT_TURN: &str = "turns";

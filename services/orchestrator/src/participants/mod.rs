@@ -92,13 +92,7 @@ impl Participants {
 
     /// These are the openings now. What was heard and is not written yet stands.
     pub fn learn(&self, openings: Vec<(String, Opening)>) {
-        let mut of_topic: BTreeMap<String, Vec<Opening>> = BTreeMap::new();
-        for (topic, opening) in openings {
-            of_topic.entry(topic).or_default().push(opening);
-        }
-        let clocks: BTreeMap<String, Openings> =
-            of_topic.into_iter().map(|(topic, openings)| (topic, Openings::new(openings))).collect();
-        let clocks = Clocks::new(clocks);
+        let clocks: Clocks = openings.into_iter().collect();
         {
             let mut known = self.known();
             let topics: Vec<String> = known.breakers.keys().cloned().collect();

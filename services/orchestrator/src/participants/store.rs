@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
+use crate::time::{time, timestamp};
+
 /// A database that keeps the openings of circuit breakers.
 #[async_trait]
 pub trait OpeningStore: Send {
@@ -93,17 +95,12 @@ impl OpeningStore for PgConnection {
     }
 }
 
-fn time(at: Timestamp) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(at.as_micros()).unwrap_or(DateTime::<Utc>::MAX_UTC)
-}
-
 fn opening(row: &PgRow) -> Result<(String, Opening), sqlx::Error> {
-    let at = |time: DateTime<Utc>| Timestamp::from_micros(time.timestamp_micros());
     let who: Option<String> = row.try_get("opened_by")?;
     let why = row.try_get("reason")?;
     let opening = Opening {
-        opened_at: at(row.try_get("opened_at")?),
-        closed_at: row.try_get::<Option<DateTime<Utc>>, _>("closed_at")?.map(at),
+        opened_at: timestamp(row.try_get("opened_at")?),
+        closed_at: row.try_get::<Option<DateTime<Utc>>, _>("closed_at")?.map(timestamp),
         by: who.map(|who| By { who, why }),
     };
     Ok((row.try_get("topic")?, opening))

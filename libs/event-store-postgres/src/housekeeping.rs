@@ -10,9 +10,9 @@ use crate::PostgresStore;
 const OLDEST_TRANSACTION: &str =
     "SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)::double precision
      FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
-// As a parent, the table has no pages of its own.
-const BYTES: &str = "SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0)::bigint FROM pg_inherits
-     WHERE inhparent IN ('store.events'::regclass, 'store.event_ids'::regclass)";
+// As a parent, the table of events has no pages of its own.
+const BYTES: &str = "SELECT (coalesce(sum(pg_total_relation_size(inhrelid)), 0) + pg_total_relation_size('store.event_ids'))::bigint
+     FROM pg_inherits WHERE inhparent = 'store.events'::regclass";
 
 impl PostgresStore {
     /// To be called at start, before anything is appended: if the database was restored from a backup or a dump, or

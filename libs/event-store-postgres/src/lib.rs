@@ -18,7 +18,7 @@ mod snapshots;
 mod store;
 
 pub use heads::{insert_missing_heads, lock_heads};
-pub use migrations::migrations;
+pub use migrations::{SelectionIndex, index_selections, migrations};
 pub use rows::{EventColumns, HeadColumns, load_many};
 pub use settings::StoreSettings;
 pub use snapshots::PostgresSnapshots;

@@ -114,30 +114,31 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
             return Ok(None);
         }
         let watermark = self.outbox.watermark();
-        let mut batch = S::Db::open(&self.fence(&positions, watermark), &effects)?;
+        let prune = self.outbox.has_many_unpruned();
+        let mut batch = S::Db::open(&self.fence(&positions, watermark, prune), &effects)?;
         self.logic.write(&mut batch);
         let started = Instant::now();
         let database_now = self.db.write(batch).await?;
         count_handled(pile);
         metrics::histogram!("processor_commit_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("processor_batch_messages").record(pile.len() as f64);
-        Ok(Some(Written { effects, positions, watermark, database_now }))
+        Ok(Some(Written { effects, positions, pruned_to: prune.then_some(watermark), database_now }))
     }
 
-    pub(crate) fn fence<'a>(&self, positions: &'a Positions, watermark: i64) -> Fence<'a> {
+    pub(crate) fn fence<'a>(&self, positions: &'a Positions, watermark: i64, prune: bool) -> Fence<'a> {
         Fence {
             lane: self.lane,
             epoch: self.epoch,
             commits: self.commits,
             positions,
             published: watermark,
-            prune: self.outbox.has_unpruned(),
+            prune,
         }
     }
 
     async fn after_commit(&mut self, written: Written) -> Result<(), LaneError> {
         self.logic.committed();
-        self.note_commit(written.positions, written.watermark, written.database_now);
+        self.note_commit(written.positions, written.pruned_to, written.database_now);
         for (id, change) in written.effects.timers {
             self.timers.apply(id, change);
         }
@@ -238,7 +239,7 @@ fn inputs_of(pile: &[Work]) -> Vec<&Input> {
 pub(crate) struct Written {
     effects: Effects,
     positions: Positions,
-    watermark: i64,
+    pruned_to: Option<i64>,
     database_now: DateTime<Utc>,
 }
 

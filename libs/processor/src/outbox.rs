@@ -33,6 +33,9 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<Record>, UnpackError> {
     }
 }
 
+/// Rows are deleted by so many commits; by fewer once the lane is quiet.
+const PRUNED_TOGETHER: i64 = 64;
+
 struct Flight {
     seq: i64,
     records: usize,
@@ -98,6 +101,11 @@ impl Outbox {
     /// Everything up to this commit is on the broker.
     pub(crate) fn watermark(&self) -> i64 {
         self.published
+    }
+
+    /// Whether so many rows can be deleted that it is worth a part of the next statement.
+    pub(crate) fn has_many_unpruned(&self) -> bool {
+        self.published - self.pruned >= PRUNED_TOGETHER
     }
 
     /// Whether rows can be deleted that have not been.

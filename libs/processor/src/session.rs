@@ -258,11 +258,13 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         };
     }
 
-    pub(crate) fn note_commit(&mut self, positions: Positions, watermark: i64, database_now: DateTime<Utc>) {
+    pub(crate) fn note_commit(&mut self, positions: Positions, pruned_to: Option<i64>, database_now: DateTime<Utc>) {
         self.commits += 1;
         self.positions = positions;
         self.progress_unsaved = false;
-        self.outbox.pruned_to(watermark);
+        if let Some(watermark) = pruned_to {
+            self.outbox.pruned_to(watermark);
+        }
         if let Some(jump) = self.clock.follow(database_now, Instant::now()) {
             metrics::counter!("processor_clock_jumps_total").increment(1);
             tracing::warn!(lane = %self.lane, seconds = jump.num_seconds(), "the database's clock jumped; ours goes on");
@@ -273,9 +275,9 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     async fn tidy(&mut self) -> Result<(), LaneError> {
         let positions = self.positions.clone();
         let watermark = self.outbox.watermark();
-        let batch = S::Db::open(&self.fence(&positions, watermark), &Effects::default())?;
+        let batch = S::Db::open(&self.fence(&positions, watermark, true), &Effects::default())?;
         let database_now = self.db.write(batch).await?;
-        self.note_commit(positions, watermark, database_now);
+        self.note_commit(positions, Some(watermark), database_now);
         Ok(())
     }
 

@@ -20,9 +20,9 @@ pub struct Fence<'a> {
     pub commits: i64,
     /// The next offset of each partition, after this batch.
     pub positions: &'a Positions,
-    /// Outbox rows up to this commit may be deleted.
+    /// Outbox rows up to this commit are of no use any more.
     pub published: i64,
-    /// Whether there are any.
+    /// Whether to delete them.
     pub prune: bool,
 }
 

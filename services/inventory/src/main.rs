@@ -25,6 +25,8 @@ async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
     let pool = database::connect(&settings.database, NAME).await?;
     backstitch_processor::migrations().run(&pool).await?;
     backstitch_event_store_postgres::migrations().run(&pool).await?;
+    // Whoever subscribes here reads everything.
+    backstitch_event_store_postgres::index_selections(&[], &pool).await?;
     Ok(())
 }
 

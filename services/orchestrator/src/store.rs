@@ -78,6 +78,15 @@ pub struct JournalRow {
     pub data: String,
 }
 
+impl JournalRow {
+    /// Whether the other entry is the next of the same saga and has the same cause.
+    fn is_followed_by(&self, next: &Self) -> bool {
+        let cause = |row: &Self| (row.saga_id, row.at, row.caused_by);
+        cause(self) == cause(next)
+            && (self.seq + 1, &self.user_id, &self.input) == (next.seq, &next.user_id, &next.input)
+    }
+}
+
 /// A lane's database that keeps sagas.
 #[async_trait]
 pub trait SagaStore: Database + OpeningStore {
@@ -197,7 +206,7 @@ pub fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], statement: &mut Statement)
             "sagas_new",
             "INSERT INTO saga.sagas (lane, id, definition, definition_hash, key, seq, status, reason, correlation_id,
                                      state, trace, started_at, updated_at, finished_at, search)
-             SELECT $1, id, definition, hash, key, seq, status, reason, correlation, state::jsonb, trace, started, updated,
+             SELECT $1, id, definition, hash, key, seq, status, reason, correlation, state::json, trace, started, updated,
                     finished, search
              FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
                          $8::text[], $9::uuid[], $10::text[], $11::jsonb[], $12::timestamptz[],
@@ -230,7 +239,7 @@ pub fn update_sagas(sagas: &[&SagaRow], statement: &mut Statement) {
     statement
         .part(
             "sagas_moved",
-            "UPDATE saga.sagas AS s SET seq = n.seq, status = n.status, reason = n.reason, state = n.state::jsonb,
+            "UPDATE saga.sagas AS s SET seq = n.seq, status = n.status, reason = n.reason, state = n.state::json,
                     updated_at = n.updated_at, finished_at = n.finished_at, definition_hash = n.hash
              FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
                          $7::timestamptz[], $8::text[])
@@ -248,28 +257,36 @@ pub fn update_sagas(sagas: &[&SagaRow], statement: &mut Statement) {
         .expect(sagas.len(), CONFLICT);
 }
 
-/// Appends journal entries.
+/// Appends journal entries: one row for those that an input led to.
 pub fn insert_journal(entries: &[JournalRow], statement: &mut Statement) {
     if entries.is_empty() {
         return;
     }
-    let all: Vec<&JournalRow> = entries.iter().collect();
+    let all: Vec<(&JournalRow, String)> = entries
+        .chunk_by(|entry, next| entry.is_followed_by(next))
+        .filter_map(|chunk| Some((chunk.first()?, array(chunk))))
+        .collect();
+    let all: Vec<&(&JournalRow, String)> = all.iter().collect();
     statement
         .part(
             "journal_added",
-            "INSERT INTO saga.journal (saga_id, seq, kind, at, caused_by, user_id, input, data)
-             SELECT saga_id, seq, kind, at, caused_by, user_id, input, data::jsonb
-             FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[],
-                         $8::text[]) AS j (saga_id, seq, kind, at, caused_by, user_id, input, data)",
+            "INSERT INTO saga.journal (saga_id, seq, at, caused_by, user_id, input, entries)
+             SELECT saga_id, seq, at, caused_by, user_id, input, entries::json
+             FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[])
+                  AS j (saga_id, seq, at, caused_by, user_id, input, entries)",
         )
-        .bind(column(&all, |entry| entry.saga_id))
-        .bind(column(&all, |entry| entry.seq))
-        .bind(column(&all, |entry| entry.kind))
-        .bind(column(&all, |entry| entry.at))
-        .bind(column(&all, |entry| entry.caused_by))
-        .bind(column(&all, |entry| entry.user_id.clone()))
-        .bind(column(&all, |entry| entry.input.clone()))
-        .bind(column(&all, |entry| entry.data.clone()));
+        .bind(column(&all, |(first, _)| first.saga_id))
+        .bind(column(&all, |(first, _)| first.seq))
+        .bind(column(&all, |(first, _)| first.at))
+        .bind(column(&all, |(first, _)| first.caused_by))
+        .bind(column(&all, |(first, _)| first.user_id.clone()))
+        .bind(column(&all, |(first, _)| first.input.clone()))
+        .bind(column(&all, |(_, entries)| entries.clone()));
+}
+
+fn array(entries: &[JournalRow]) -> String {
+    let entries: Vec<&str> = entries.iter().map(|entry| entry.data.as_str()).collect();
+    format!("[{}]", entries.join(","))
 }
 
 fn column<R, T>(rows: &[&R], field: impl Fn(&R) -> T) -> Vec<T> {

@@ -28,6 +28,8 @@ async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
     let pool = database::connect(&settings.database, NAME).await?;
     backstitch_processor::migrations().run(&pool).await?;
     backstitch_event_store_postgres::migrations().run(&pool).await?;
+    // Whoever subscribes here reads everything.
+    backstitch_event_store_postgres::index_selections(&[], &pool).await?;
     let pool = database::connect(&settings.read_database, READ_SIDE).await?;
     backstitch_projection::migrations().run(&pool).await?;
     read::install(&pool).await?;
@@ -47,7 +49,9 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let messages = Sender::new(NAME, wires.publisher.clone(), written);
     let read_pool = database::connect_lazily(&context.config.read_database, READ_SIDE)?;
     let models = read::models(read_pool.clone())?;
-    wires.projections(&context, READ_SIDE, &models);
+    if context.config.projections.run {
+        wires.projections(&context, READ_SIDE, &models);
+    }
     let routes = router(Api::new(Reader::new(Orders, store), messages, Arc::new(PgQueries::new(read_pool))), models);
     context.serve(&context.config.http, &context.config.auth, routes).await?;
     Ok(())

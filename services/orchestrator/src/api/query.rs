@@ -129,7 +129,7 @@ pub(super) struct Queued {
 /// How many of the saga's lane have their turn before this one.
 pub(super) async fn before(db: &PgPool, saga: Uuid, queued: &Queued) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "SELECT count(*) FROM saga.sagas AS s, jsonb_array_elements(s.state->'open') AS open
+        "SELECT count(*) FROM saga.sagas AS s, json_array_elements(s.state->'open') AS open
          WHERE s.lane = (SELECT lane FROM saga.sagas WHERE id = $1) AND s.finished_at IS NULL
            AND s.status IN ('advancing', 'rolling_back')
            AND open->'waiting'->>'for' = 'turn' AND open->'waiting'->>'participant' = $2
@@ -151,7 +151,7 @@ pub(super) async fn status(db: &PgPool, id: Uuid) -> Result<Option<String>, sqlx
 
 pub(super) async fn timeline(db: &PgPool, saga: Uuid, after: i64, limit: i64) -> Result<Vec<Entry>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT seq, kind, at, caused_by, user_id, input, data FROM saga.journal
+        "SELECT seq, kind, at, caused_by, user_id, input, data FROM saga.journal_entries
          WHERE saga_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
     )
     .bind(saga)
@@ -164,7 +164,7 @@ pub(super) async fn timeline(db: &PgPool, saga: Uuid, after: i64, limit: i64) ->
 /// What a caller's command led to.
 pub(super) async fn caused_by(db: &PgPool, command: Uuid) -> Result<Vec<Entry>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT seq, kind, at, caused_by, user_id, input, data FROM saga.journal
+        "SELECT seq, kind, at, caused_by, user_id, input, data FROM saga.journal_entries
          WHERE caused_by = $1 AND user_id IS NOT NULL ORDER BY saga_id, seq",
     )
     .bind(command)

@@ -83,10 +83,10 @@ impl Lane {
         command: &Envelope,
     ) {
         let count = i64::try_from(entries.len()).unwrap();
-        for (number, (kind, data)) in (seq + 1..).zip(entries) {
-            let sql = "INSERT INTO saga.journal VALUES ($1, $2, $3, now(), $4, $5, 'saga.commands/0/1', $6)";
+        for (number, (_, data)) in (seq + 1..).zip(entries) {
+            let sql = "INSERT INTO saga.journal VALUES ($1, $2, now(), $3, $4, 'saga.commands/0/1', json_build_array($5::json))";
             let insert =
-                sqlx::query(sql).bind(id).bind(number).bind(kind).bind(command.event_id).bind(&command.user_id);
+                sqlx::query(sql).bind(id).bind(number).bind(command.event_id).bind(&command.user_id);
             insert.bind(Json(data)).execute(&self.db).await.unwrap();
         }
         sqlx::query(
@@ -260,7 +260,7 @@ async fn starting_twice_is_starting_once() {
     let second = orchestrator.start("order-1").await;
     assert_eq!((&first["saga_id"], &second["entries"]), (&second["saga_id"], &json!([])));
     let journaled: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM saga.journal").fetch_one(&orchestrator.db).await.unwrap();
+        sqlx::query_scalar("SELECT count(*) FROM saga.journal_entries").fetch_one(&orchestrator.db).await.unwrap();
     assert_eq!(journaled, 2);
     orchestrator.end().await;
 }
@@ -450,7 +450,7 @@ async fn a_saga_tells_whom_it_waits_for_and_how_many_are_before_it() {
         let open = json!([{ "step": "reserve-inventory", "attempt": 0, "try_number": 1, "since": 5, "waiting": {
             "for": "turn", "participant": "inventory.commands", "queued_at": 10 - number, "until": null,
             "raises_try": false } }]);
-        sqlx::query("UPDATE saga.sagas SET state = jsonb_set(state, '{open}', $1) WHERE key = $2")
+        sqlx::query("UPDATE saga.sagas SET state = jsonb_set(state::jsonb, '{open}', $1)::json WHERE key = $2")
             .bind(Json(open))
             .bind(format!("order-{number}"))
             .execute(&orchestrator.db)

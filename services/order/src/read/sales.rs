@@ -25,7 +25,8 @@ const TABLES: Tables = Tables {
             products     jsonb NOT NULL DEFAULT '{}',
             confirmed_at timestamptz,
             cancelled    boolean NOT NULL DEFAULT false
-        );
+        ) WITH (fillfactor = 60);
+        ALTER TABLE orders ALTER COLUMN products SET STATISTICS 0;
         CREATE TABLE sales (
             product_id text NOT NULL,
             day        date NOT NULL,

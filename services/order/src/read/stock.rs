@@ -24,7 +24,8 @@ const TABLES: Tables = Tables {
             items     jsonb NOT NULL DEFAULT '[]',
             released  boolean NOT NULL DEFAULT false,
             confirmed boolean NOT NULL DEFAULT false
-        );
+        ) WITH (fillfactor = 60);
+        ALTER TABLE reservations ALTER COLUMN items SET STATISTICS 0;
         -- Each delivery counts once.
         CREATE TABLE receipts (
             receipt_id text PRIMARY KEY,

@@ -1,7 +1,11 @@
 //! [`Publisher`] on Kafka: one idempotent producer. Separate from [`crate::ticket`], which counts what is still out.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
@@ -12,7 +16,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     message::{DeliveryResult, Header, Message, OwnedHeaders},
-    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
+    producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig},
 };
 use tokio::sync::{Mutex, Notify};
 
@@ -22,12 +26,15 @@ use crate::{
     ticket::Ticket,
 };
 
+/// How long the thread that takes deliveries in waits for one. The crate's own waits a tenth of a second, and spins through
+/// the last millisecond of each wait: a hundredth of a core for nothing.
+const DELIVERY_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a full queue is waited for before trying anyway; a delivery wakes earlier.
 const ROOM_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Publishes to Kafka, in order for each partition, across calls too.
 pub struct KafkaPublisher {
-    producer: ThreadedProducer<PublisherContext>,
+    producer: Arc<BaseProducer<PublisherContext>>,
     /// Held while one call's records are queued, so that calls do not mix.
     turn: Mutex<()>,
     shared: Arc<Shared>,
@@ -37,6 +44,7 @@ pub struct KafkaPublisher {
 struct Shared {
     fatal: OnceLock<String>,
     room: Notify,
+    gone: AtomicBool,
 }
 
 impl KafkaPublisher {
@@ -47,14 +55,16 @@ impl KafkaPublisher {
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let shared = Arc::new(Shared::default());
         let context = PublisherContext { shared: Arc::clone(&shared) };
-        let producer =
+        let producer: BaseProducer<PublisherContext> =
             settings.finish(ClientKind::Publisher, publisher_config(settings)).create_with_context(context)?;
+        let producer = Arc::new(producer);
+        take_deliveries(Arc::clone(&producer), Arc::clone(&shared))?;
         Ok(Self { producer, turn: Mutex::default(), shared })
     }
 
     /// Waits until everything queued is durable, but no longer than `patience`. Whether it is.
     pub async fn flush(&self, patience: Duration) -> bool {
-        let producer = self.producer.clone();
+        let producer = Arc::clone(&self.producer);
         crate::reader::blocking(move || producer.flush(patience)).await.is_ok_and(|flushed| flushed.is_ok())
     }
 
@@ -72,6 +82,24 @@ impl KafkaPublisher {
             }
         }
     }
+}
+
+/// Nothing more goes out; the thread sees it a little later, and the client ends with it.
+impl Drop for KafkaPublisher {
+    fn drop(&mut self) {
+        self.shared.gone.store(true, Ordering::Relaxed);
+        self.producer.purge(PurgeConfig::default().queue().inflight());
+    }
+}
+
+fn take_deliveries(producer: Arc<BaseProducer<PublisherContext>>, shared: Arc<Shared>) -> Result<(), KafkaError> {
+    let taking = move || {
+        while !shared.gone.load(Ordering::Relaxed) {
+            producer.poll(DELIVERY_PATIENCE);
+        }
+    };
+    let started = thread::Builder::new().name("kafka-deliveries".into()).spawn(taking);
+    started.map(drop).map_err(|error| KafkaError::ClientCreation(format!("no thread for deliveries: {error}")))
 }
 
 #[async_trait]

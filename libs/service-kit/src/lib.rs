@@ -35,7 +35,7 @@ mod telemetry;
 
 /// Services make and drop many small texts and trees; ratios in `docs/performance.md`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub use service::{Context, Service, exit};
 pub use tasks::{ShutdownToken, Tasks};

@@ -54,7 +54,7 @@ impl CommandSink for Lane {
                 move_it.execute(&self.db).await.unwrap();
             }
             now = evolve(now, &event);
-            entries.push((event.kind(), serde_json::to_value(&event).unwrap()));
+            entries.push(serde_json::to_value(&event).unwrap());
         }
         if !entries.is_empty() {
             self.store(id, key, seq, &now, entries, &command).await;
@@ -79,16 +79,13 @@ impl Lane {
         key: &str,
         seq: i64,
         state: &State,
-        entries: Vec<(&str, Value)>,
+        entries: Vec<Value>,
         command: &Envelope,
     ) {
         let count = i64::try_from(entries.len()).unwrap();
-        for (number, (_, data)) in (seq + 1..).zip(entries) {
-            let sql = "INSERT INTO saga.journal VALUES ($1, $2, now(), $3, $4, 'saga.commands/0/1', json_build_array($5::json))";
-            let insert =
-                sqlx::query(sql).bind(id).bind(number).bind(command.event_id).bind(&command.user_id);
-            insert.bind(Json(data)).execute(&self.db).await.unwrap();
-        }
+        let sql = "INSERT INTO saga.journal VALUES ($1, $2, now(), $3, $4, 'saga.commands/0/1', $5)";
+        let insert = sqlx::query(sql).bind(id).bind(seq + 1).bind(command.event_id).bind(&command.user_id);
+        insert.bind(Json(entries)).execute(&self.db).await.unwrap();
         sqlx::query(
             "INSERT INTO saga.sagas (id, lane, definition, definition_hash, key, seq, status, reason, correlation_id, state,
                                      started_at, updated_at, finished_at)

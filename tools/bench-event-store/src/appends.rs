@@ -8,13 +8,13 @@ use backstitch_event_store::{
     execute,
 };
 use backstitch_event_store_postgres::PostgresStore;
+use backstitch_measure::figures::Row;
 use chrono::Utc;
 use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::database::Database;
-use crate::figures::Row;
 use crate::transfer::Transfer;
 
 /// What is not counted at first.

@@ -4,7 +4,6 @@
 
 mod appends;
 mod database;
-mod figures;
 mod recovery;
 mod transfer;
 
@@ -12,12 +11,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use backstitch_measure::figures::{Row, median};
 use clap::Parser;
 use serde_json::json;
 
 use appends::Load;
 use database::Database;
-use figures::{Row, median};
 
 /// Single events, batches, commands, conflicts, recovery and catching up, on a real Postgres with durable commits.
 #[derive(Debug, Parser)]
@@ -56,7 +55,7 @@ async fn main() -> Result<()> {
             runs.push(appends::measure(&load, &database, Duration::from_secs(options.seconds)).await?);
             database.drop().await?;
         }
-        rows.push(show(median(runs), options.json));
+        rows.extend(median(runs).map(|row| show(row, options.json)));
     }
     if "recovery and catching up".contains(&options.only) {
         let database = Database::fresh(&options.postgres, options.stored).await?;

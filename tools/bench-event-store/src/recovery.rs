@@ -9,12 +9,12 @@ use backstitch_event_store::{
     ReadError, Selection, Snapshot, SnapshotStore, StreamId, Subscription,
 };
 use backstitch_event_store_postgres::PostgresSnapshots;
+use backstitch_measure::figures::Row;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::appends::event;
 use crate::database::Database;
-use crate::figures::Row;
 
 const EVENTS: u64 = 10_000;
 const FROM_SNAPSHOT: usize = 300;

@@ -2,7 +2,6 @@
 //! `cargo xtask bench saga`; its own program, so that the load is built and profiled apart from the tool.
 
 mod load;
-mod machine;
 mod postgres;
 mod report;
 
@@ -12,6 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use backstitch_measure::machine;
 use clap::Parser;
 use serde_json::{Value, json};
 

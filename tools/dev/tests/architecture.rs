@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// Lowest row first. A crate may know those of lower rows, none of its own.
 const ROWS: [&[&str]; 7] = [
-    &["backstitch-domain", "backstitch-upcaster"],
+    &["backstitch-domain", "backstitch-upcaster", "backstitch-measure"],
     &["backstitch-saga", "backstitch-contracts"],
     &["backstitch-event-store", "backstitch-messaging"],
     &[

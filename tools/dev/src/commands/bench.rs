@@ -2,7 +2,7 @@
 //!
 //! Its own file, because figures mean something only on a stack that nothing else uses.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +10,10 @@ use clap::{Args, Subcommand};
 
 use crate::progress::Board;
 use crate::stack::guard::Guard;
-use crate::stack::{Component, Plan, Profile, Stack, program, workspace};
+use crate::stack::{Component, Plan, Profile, Stack, workspace};
+
+mod event_stores;
+pub mod peers;
 
 /// The load's own program.
 pub const PACKAGE: &str = "backstitch-bench";
@@ -27,6 +30,8 @@ pub enum Bench {
     EventStore(EventStore),
     /// The pure engine alone, in one thread: time and allocations an input, size of a live saga
     Engine(Engine),
+    /// The same sagas on Restate, DBOS and Temporal, in turn with ours
+    Peers(peers::Options),
 }
 
 /// How to load the engine.
@@ -58,6 +63,12 @@ pub struct EventStore {
     /// Only loads whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// Other event stores too, in turn with ours: single events, batches and recovery alone
+    #[arg(long)]
+    peers: bool,
+    /// A folder with our load, built with optimisation elsewhere
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
     /// Print JSON only; it is written to target/bench-event-store.json in any case
     #[arg(long)]
     json: bool,
@@ -89,19 +100,39 @@ pub struct Saga {
 /// When the stack does not come up or the load fails.
 pub fn run(dir: &Path, bench: &Bench) -> Result<()> {
     match bench {
-        Bench::Saga(saga) => {
-            let plan = Plan { profile: Profile::Release, ..Plan::default() };
-            on_stack(dir, &plan, saga.keep, |stack| load(stack, saga))
-        }
+        Bench::Saga(saga) => on_stack(dir, &everything(None), saga.keep, |stack| load(stack, saga)),
+        Bench::EventStore(event_store) if event_store.peers => event_stores::run(dir, event_store),
         Bench::EventStore(event_store) => {
-            build(EVENT_STORE_PACKAGE)?;
-            let servers = [Component::Postgres].into();
-            let plan =
-                Plan { profile: Profile::Release, servers, contracts: false, services: false, ..Plan::default() };
-            on_stack(dir, &plan, false, |stack| load_event_store(stack, event_store))
+            on_event_stores(dir, event_store, |stack| load_event_store(stack, event_store))
         }
         Bench::Engine(engine) => load_engine(engine),
+        Bench::Peers(options) => peers::run(dir, options),
     }
+}
+
+fn on_event_stores(dir: &Path, options: &EventStore, load: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {
+    let binaries = folder(options.binaries.as_deref())?;
+    if binaries.is_none() {
+        build(EVENT_STORE_PACKAGE)?;
+    }
+    on_stack(dir, &postgres_alone(binaries), false, load)
+}
+
+/// As every process can be told it.
+fn folder(named: Option<&Path>) -> Result<Option<PathBuf>> {
+    let found = |folder: &Path| folder.canonicalize().with_context(|| format!("no folder {}", folder.display()));
+    named.map(found).transpose()
+}
+
+/// The whole stack, optimised.
+fn everything(binaries: Option<PathBuf>) -> Plan {
+    Plan { profile: Profile::Release, binaries, ..Plan::default() }
+}
+
+/// Postgres, sized as in production.
+fn postgres_alone(binaries: Option<PathBuf>) -> Plan {
+    let servers = [Component::Postgres].into();
+    Plan { profile: Profile::Release, servers, contracts: false, services: false, binaries, ..Plan::default() }
 }
 
 fn on_stack(dir: &Path, plan: &Plan, keep: bool, load: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {
@@ -140,10 +171,8 @@ fn load_engine(options: &Engine) -> Result<()> {
 }
 
 fn load_event_store(stack: &Stack, options: &EventStore) -> Result<()> {
-    let mut load = Command::new(program(stack.profile(), EVENT_STORE_PACKAGE));
-    load.envs(stack.env()?).env_remove("RUST_BACKTRACE");
-    load.args(["--seconds", &options.seconds.to_string(), "--runs", &options.runs.to_string()]);
-    load.args(["--stored", &options.stored.to_string(), "--only", &options.only]);
+    let mut load = event_store_command(stack, options.seconds, options.runs, &options.only)?;
+    load.args(["--stored", &options.stored.to_string()]);
     load.arg("--out").arg(workspace().join("target/bench-event-store.json"));
     if options.json {
         load.arg("--json");
@@ -153,19 +182,31 @@ fn load_event_store(stack: &Stack, options: &EventStore) -> Result<()> {
     Ok(())
 }
 
+fn event_store_command(stack: &Stack, seconds: u32, runs: u32, only: &str) -> Result<Command> {
+    let mut load = Command::new(stack.program(EVENT_STORE_PACKAGE));
+    load.envs(stack.env()?).env_remove("RUST_BACKTRACE");
+    load.args(["--seconds", &seconds.to_string(), "--runs", &runs.to_string(), "--only", only]);
+    Ok(load)
+}
+
 fn load(stack: &Stack, saga: &Saga) -> Result<()> {
-    let mut metrics = Vec::new();
-    for service in SERVICES {
-        metrics.push(format!("{service}={}", stack.http_url(service)?));
-    }
-    let mut load = Command::new(program(stack.profile(), PACKAGE));
-    load.envs(stack.env()?).env_remove("RUST_BACKTRACE").arg("--stack").arg(stack.layout().root());
-    load.args(["--in-flight", &saga.in_flight, "--rates", &saga.rates, "--seconds", &saga.seconds.to_string()]);
-    load.args(["--metrics", &metrics.join(",")]);
+    let mut load = saga_command(stack, &saga.in_flight, &saga.rates, saga.seconds)?;
     if saga.json {
         load.arg("--json");
     }
     let status = load.status().context("could not run the load")?;
     ensure!(status.success(), "the load ended with {status}");
     Ok(())
+}
+
+fn saga_command(stack: &Stack, in_flight: &str, rates: &str, seconds: u32) -> Result<Command> {
+    let mut metrics = Vec::new();
+    for service in SERVICES {
+        metrics.push(format!("{service}={}", stack.http_url(service)?));
+    }
+    let mut load = Command::new(stack.program(PACKAGE));
+    load.envs(stack.env()?).env_remove("RUST_BACKTRACE").arg("--stack").arg(stack.layout().root());
+    load.args(["--in-flight", in_flight, "--rates", rates, "--seconds", &seconds.to_string()]);
+    load.args(["--metrics", &metrics.join(",")]);
+    Ok(load)
 }

@@ -8,14 +8,19 @@ use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 
 use super::Stack;
 use super::component::Component;
+use super::process::Identity;
 
 const KEEP: &str = "keep";
 const EVERYTHING: &str = "everything";
+/// For a process that is no component.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The command's end of the pipe.
 #[derive(Debug)]
@@ -49,6 +54,13 @@ impl Guard {
         self.say(&component.to_string());
     }
 
+    /// Puts a process under guard that is no component.
+    pub(crate) fn watch_process(&self, process: Identity) {
+        if let Ok(text) = serde_json::to_string(&process) {
+            self.say(&text);
+        }
+    }
+
     /// Puts all that will run in this stack under guard.
     pub fn watch_everything(&self) {
         self.say(EVERYTHING);
@@ -79,6 +91,7 @@ impl Guard {
 /// When a component cannot be ended.
 pub fn stand(stack: &Stack) -> Result<()> {
     let mut watched = BTreeSet::new();
+    let mut strangers = Vec::new();
     let mut everything = false;
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         if line == KEEP {
@@ -86,6 +99,10 @@ pub fn stand(stack: &Stack) -> Result<()> {
         }
         everything |= line == EVERYTHING;
         watched.extend(line.parse::<Component>());
+        strangers.extend(serde_json::from_str::<Identity>(&line));
+    }
+    for process in strangers {
+        process.end(Signal::SIGTERM, PATIENCE);
     }
     let _lock = stack.lock()?;
     let watched = if everything { stack.running() } else { watched.into_iter().collect() };

@@ -18,8 +18,8 @@ mod layout;
 mod memory;
 mod observers;
 mod postgres;
-mod probe;
-mod process;
+pub(crate) mod probe;
+pub(crate) mod process;
 mod registry;
 mod services;
 mod up;
@@ -82,6 +82,13 @@ impl Stack {
     #[must_use]
     pub fn profile(&self) -> Profile {
         self.memory.read().profile
+    }
+
+    /// Where one of our programs lies: where this checkout builds it, or in the folder that the plan named.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        let facts = self.memory.read();
+        facts.binaries.map_or_else(|| program(facts.profile, name), |folder| folder.join(name))
     }
 
     /// Brokers of its Kafka.
@@ -189,15 +196,22 @@ impl Stack {
             .with_context(|| format!("could not remove {}", self.layout.root().display()))
     }
 
-    fn port(&self, name: &str) -> Result<u16> {
+    /// The port of this name, chosen when first asked for.
+    pub(crate) fn port(&self, name: &str) -> Result<u16> {
         self.memory.change(|facts| facts.port(name))
+    }
+
+    /// A port for something that does not run: the remembered one, unless somebody else took it meanwhile.
+    pub(crate) fn free_port(&self, name: &str) -> Result<u16> {
+        self.memory.change(|facts| facts.reclaim_port(name))
     }
 
     fn running_port(&self, component: Component, name: &str) -> Result<u16> {
         if self.is_running(component) { self.port(name) } else { bail!("{component} does not run") }
     }
 
-    fn secret(&self, name: &str) -> Result<String> {
+    /// The secret of this name, drawn when first asked for.
+    pub(crate) fn secret(&self, name: &str) -> Result<String> {
         self.memory.change(|facts| facts.secret(name))
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn postgres(port: u16) -> Result<()> {
 ///
 /// # Errors
 /// When there is no answer or another one.
-pub(super) fn http(port: u16, path: &str) -> Result<()> {
+pub(crate) fn http(port: u16, path: &str) -> Result<()> {
     let (status, _) = get(port, path)?;
     ensure!((200..300).contains(&status), "{path} answers {status}");
     Ok(())
@@ -81,10 +81,25 @@ pub(super) fn http(port: u16, path: &str) -> Result<()> {
 /// # Errors
 /// When there is no answer or one that is not HTTP.
 pub fn get(port: u16, path: &str) -> Result<(u16, String)> {
+    request(port, &format!("GET {path}"), "")
+}
+
+/// A POST of JSON, without keeping the connection: status and body as text.
+///
+/// # Errors
+/// When there is no answer or one that is not HTTP.
+pub(crate) fn post(port: u16, path: &str, json: &str) -> Result<(u16, String)> {
+    let fields = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", json.len());
+    request(port, &format!("POST {path}"), &format!("{fields}\r\n{json}"))
+}
+
+/// `rest` is what follows the fields that every request has: its own fields, an empty line, and the body.
+fn request(port: u16, verb_and_path: &str, rest: &str) -> Result<(u16, String)> {
     let mut stream = connect(port)?;
     // In one piece: a server may answer and hang up as soon as it has seen enough.
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
+    let usual = format!("Host: 127.0.0.1:{port}\r\nAccept: */*\r\nConnection: close\r\n");
+    let end = if rest.is_empty() { "\r\n" } else { rest };
+    stream.write_all(format!("{verb_and_path} HTTP/1.1\r\n{usual}{end}").as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).context("no answer")?;
     let answer = String::from_utf8_lossy(&answer);
@@ -97,7 +112,7 @@ pub fn get(port: u16, path: &str) -> Result<(u16, String)> {
 ///
 /// # Errors
 /// When the process ends or the deadline passes first; the message carries the last failure and the end of the log.
-pub(super) fn until_ready(
+pub(crate) fn until_ready(
     process: Identity,
     log: &Path,
     patience: Duration,

@@ -111,13 +111,15 @@ impl Stat {
 
 /// Everything needed to start one process.
 #[derive(Debug, Clone)]
-pub(super) struct Launch {
+pub(crate) struct Launch {
     /// The program.
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
     /// Variables added to our own.
     pub env: BTreeMap<String, String>,
+    /// Variables of our own that it does not get.
+    pub without: Vec<&'static str>,
     /// The folder it runs in.
     pub dir: PathBuf,
     /// User and group to become, when not ours.
@@ -127,36 +129,53 @@ pub(super) struct Launch {
 impl Launch {
     /// A process that runs `program` in `dir`.
     #[must_use]
-    pub(super) fn new(program: impl Into<PathBuf>, dir: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), args: Vec::new(), env: BTreeMap::new(), dir: dir.into(), user: None }
+    pub(crate) fn new(program: impl Into<PathBuf>, dir: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            without: Vec::new(),
+            dir: dir.into(),
+            user: None,
+        }
     }
 
     /// Adds one argument.
     #[must_use]
-    pub(super) fn arg(mut self, arg: impl Into<OsString>) -> Self {
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
     /// Adds arguments.
     #[must_use]
-    pub(super) fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
     /// Adds one variable.
     #[must_use]
-    pub(super) fn env(mut self, key: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn env(mut self, key: &str, value: impl Into<String>) -> Self {
         self.env.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Keeps one of our own variables from it.
+    #[must_use]
+    pub(crate) fn without(mut self, key: &'static str) -> Self {
+        self.without.push(key);
         self
     }
 
     /// The command, with no standard streams yet.
     #[must_use]
-    pub(super) fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
+        for key in &self.without {
+            command.env_remove(key);
+        }
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group);
         }
@@ -167,7 +186,7 @@ impl Launch {
     ///
     /// # Errors
     /// When the program cannot be run.
-    pub(super) fn spawn(&self, log: &Path) -> Result<Identity> {
+    pub(crate) fn spawn(&self, log: &Path) -> Result<Identity> {
         let out = OpenOptions::new()
             .create(true)
             .append(true)

@@ -1,4 +1,5 @@
-//! What the machine spent: CPU and memory of each process of the stack, and of everything else.
+//! What the machine spent: CPU and memory of each process under measurement, and of everything else. Separate from the loads,
+//! because whoever is compared must be counted by the same code.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,10 +12,13 @@ use serde_json::Value;
 const TICKS: f64 = 100.0;
 
 /// CPU seconds used so far, by process name; `others` is the rest of the machine.
-pub(crate) type Cpu = BTreeMap<String, f64>;
+pub type Cpu = BTreeMap<String, f64>;
 
 /// The stack's processes by name, from the files that `cargo xtask up` keeps.
-pub(crate) fn processes(stack: &Path) -> Result<BTreeMap<String, u32>> {
+///
+/// # Errors
+/// When there is no stack in this folder.
+pub fn processes(stack: &Path) -> Result<BTreeMap<String, u32>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(stack.join("pids")).context("no stack is up here")? {
         let path = entry?.path();
@@ -27,8 +31,9 @@ pub(crate) fn processes(stack: &Path) -> Result<BTreeMap<String, u32>> {
     Ok(found)
 }
 
-/// CPU used by each, children included, and by all else.
-pub(crate) fn cpu(processes: &BTreeMap<String, u32>) -> Cpu {
+/// CPU used by each, children included, by the calling process (`load`), and by all else (`others`).
+#[must_use]
+pub fn cpu(processes: &BTreeMap<String, u32>) -> Cpu {
     let mut used: Cpu = BTreeMap::new();
     let parents = parents();
     for (name, pid) in processes {
@@ -42,7 +47,8 @@ pub(crate) fn cpu(processes: &BTreeMap<String, u32>) -> Cpu {
 }
 
 /// Resident memory of each, MiB.
-pub(crate) fn memory(processes: &BTreeMap<String, u32>) -> BTreeMap<String, f64> {
+#[must_use]
+pub fn memory(processes: &BTreeMap<String, u32>) -> BTreeMap<String, f64> {
     let pages = |pid: &u32| -> Option<f64> {
         fs::read_to_string(format!("/proc/{pid}/statm")).ok()?.split(' ').nth(1)?.parse().ok()
     };
@@ -50,7 +56,8 @@ pub(crate) fn memory(processes: &BTreeMap<String, u32>) -> BTreeMap<String, f64>
 }
 
 /// Bytes that each has had written to disk so far, children included.
-pub(crate) fn written(processes: &BTreeMap<String, u32>) -> BTreeMap<String, f64> {
+#[must_use]
+pub fn written(processes: &BTreeMap<String, u32>) -> BTreeMap<String, f64> {
     let parents = parents();
     let of_family = |pid: u32| {
         let family = parents.keys().filter(|child| descends(**child, pid, &parents));

@@ -1,4 +1,4 @@
-//! What a window came to. Separate from the loads, which all come to the same.
+//! What a window of appends came to. Separate from the loads, which all come to the same, whichever store they load.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,26 +7,25 @@ use serde::Serialize;
 
 /// The figures of one load.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
+pub struct Row {
+    /// The load.
+    pub name: &'static str,
     /// Of what there are `per_second`.
-    pub(crate) unit: &'static str,
-    pub(crate) per_second: f64,
-    pub(crate) p50_ms: f64,
-    pub(crate) p99_ms: f64,
+    pub unit: &'static str,
+    /// So many of them.
+    pub per_second: f64,
+    /// Half took at most this.
+    pub p50_ms: f64,
+    /// All but one in a hundred took at most this.
+    pub p99_ms: f64,
     /// Conflicts met for each append that was made.
-    pub(crate) conflicts: f64,
+    pub conflicts: f64,
 }
 
 impl Row {
     /// `count` units in `window`, taking each of `times`.
-    pub(crate) fn of(
-        name: &'static str,
-        unit: &'static str,
-        count: u64,
-        window: Duration,
-        times: Vec<Duration>,
-    ) -> Self {
+    #[must_use]
+    pub fn of(name: &'static str, unit: &'static str, count: u64, window: Duration, times: Vec<Duration>) -> Self {
         let mut times = times;
         times.sort_unstable();
         let at = |part: f64| {
@@ -56,8 +55,9 @@ impl fmt::Display for Row {
     }
 }
 
-/// The run in the middle, by rate.
-pub(crate) fn median(mut runs: Vec<Row>) -> Row {
+/// The run in the middle, by rate; none of none.
+#[must_use]
+pub fn median(mut runs: Vec<Row>) -> Option<Row> {
     runs.sort_by(|one, other| one.per_second.total_cmp(&other.per_second));
-    runs.swap_remove(runs.len() / 2)
+    (!runs.is_empty()).then(|| runs.swap_remove(runs.len() / 2))
 }

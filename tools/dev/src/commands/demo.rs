@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::progress::Board;
 use crate::stack::guard::Guard;
-use crate::stack::{Plan, Stack, program, workspace};
+use crate::stack::{Plan, Stack, workspace};
 
 /// The demo's own program.
 pub const PACKAGE: &str = "backstitch-demo";
@@ -81,7 +81,7 @@ pub fn show(stack: &Stack, options: &Options) -> Result<bool> {
         stack.stop(service)?;
         stack.start(service, &[(setting, value)])?;
     }
-    let mut demo = Command::new(program(stack.profile(), PACKAGE));
+    let mut demo = Command::new(stack.program(PACKAGE));
     demo.envs(stack.env()?).env_remove("RUST_BACKTRACE").arg("--orders").arg(options.orders.to_string());
     if options.json {
         demo.arg("--json");

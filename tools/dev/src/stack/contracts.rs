@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use super::Stack;
 use super::layout::workspace;
 use super::process::Launch;
-use super::services::{program, registry_url};
+use super::services::registry_url;
 
 /// The package of the command line tool, which is its program too.
 pub(super) const PACKAGE: &str = "sagactl";
@@ -24,7 +24,7 @@ pub(super) fn publish(stack: &Stack) -> Result<()> {
 }
 
 fn run(stack: &Stack, args: &[&str]) -> Result<()> {
-    let launch = Launch::new(program(stack.profile(), PACKAGE), workspace())
+    let launch = Launch::new(stack.program(PACKAGE), workspace())
         .args(args)
         .env("KAFKA_BOOTSTRAP", super::kafka::bootstrap(stack)?)
         .env("SCHEMA_REGISTRY_URL", registry_url(stack)?);

@@ -85,6 +85,8 @@ pub(super) struct Facts {
     pub(super) cluster: String,
     /// How our programs were built when they were last started.
     pub(super) profile: Profile,
+    /// Where our programs lie, when they were built elsewhere.
+    pub(super) binaries: Option<PathBuf>,
     ports: BTreeMap<String, u16>,
     secrets: BTreeMap<String, String>,
 }

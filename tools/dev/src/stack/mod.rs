@@ -84,6 +84,13 @@ impl Stack {
         self.memory.read().profile
     }
 
+    /// Where one of our programs lies: where this checkout builds it, or in the folder that the plan named.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        let facts = self.memory.read();
+        facts.binaries.map_or_else(|| program(facts.profile, name), |folder| folder.join(name))
+    }
+
     /// Brokers of its Kafka.
     #[must_use]
     pub fn brokers(&self) -> u16 {

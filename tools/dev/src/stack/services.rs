@@ -79,7 +79,7 @@ pub(super) fn package(component: Component) -> Option<String> {
 /// How to start one of our processes.
 pub(super) fn launch(stack: &Stack, component: Component) -> Result<Launch> {
     let Some(package) = package(component) else { bail!("{component} is none of our programs") };
-    let mut launch = Launch::new(program(stack.profile(), &package), workspace());
+    let mut launch = Launch::new(stack.program(&package), workspace());
     match component {
         Component::Service(service, _) => launch.env = settings(stack, service, component)?,
         _ => {

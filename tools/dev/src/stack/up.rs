@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::thread::ScopedJoinHandle;
 
 use anyhow::{Result, anyhow, bail, ensure};
@@ -40,6 +41,8 @@ pub struct Plan {
     pub services: bool,
     /// How to build them.
     pub profile: Profile,
+    /// A folder with our programs, built elsewhere: then nothing is built.
+    pub binaries: Option<PathBuf>,
 }
 
 impl Default for Plan {
@@ -51,6 +54,7 @@ impl Default for Plan {
             contracts: true,
             services: true,
             profile: Profile::Dev,
+            binaries: None,
         }
     }
 }
@@ -62,7 +66,8 @@ impl Stack {
     /// When a component does not become ready, or the stack exists with another size.
     pub fn up(&self, plan: &Plan, board: &Board, guard: Option<&Guard>) -> Result<Vec<Component>> {
         machine::check(machine::FOR_SERVERS)?;
-        if plan.contracts || plan.services {
+        let builds = plan.binaries.is_none() && (plan.contracts || plan.services);
+        if builds {
             machine::check(machine::FOR_BUILDING)?;
         }
         let _lock = self.lock()?;
@@ -70,7 +75,7 @@ impl Stack {
         self.choose_ports(plan)?;
         let mut started = self.start_servers(&self.servers(plan), board, guard)?;
         environment::write(self)?;
-        if plan.contracts || plan.services {
+        if builds {
             services::build(plan.profile, if plan.services { &OURS } else { &[] })?;
         }
         if plan.contracts {
@@ -116,7 +121,9 @@ impl Stack {
     /// # Errors
     /// When one does not compile, migrate or come back.
     pub fn restart_all(&self, components: &[Component], board: &Board) -> Result<()> {
-        services::build(self.profile(), components)?;
+        if self.memory.read().binaries.is_none() {
+            services::build(self.profile(), components)?;
+        }
         let _lock = self.lock()?;
         self.stop_all(components.to_vec())?;
         let mut components = components.to_vec();
@@ -138,6 +145,7 @@ impl Stack {
             facts.partitions = chosen_once(facts.partitions, plan.partitions, 4, "partitions")?;
             facts.brokers = brokers;
             facts.profile = plan.profile;
+            facts.binaries.clone_from(&plan.binaries);
             Ok(())
         })
     }

@@ -2,15 +2,20 @@
 //!
 //! Its own file, because figures mean something only on a stack that nothing else uses.
 
-use std::path::Path;
+mod options;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use crate::progress::Board;
 use crate::stack::guard::Guard;
 use crate::stack::{Component, Plan, Profile, Stack, program, workspace};
+
+pub use options::{Cost, Drain, Fault, Ground, Growth, Membership, Protocol, Takeover};
 
 /// The load's own program.
 pub const PACKAGE: &str = "backstitch-bench";
@@ -23,6 +28,12 @@ const SERVICES: [&str; 5] = ["order", "inventory", "payment", "shipping", "orche
 pub enum Bench {
     /// Sagas a second, start to end, CPU per saga, through all five services
     Saga(Saga),
+    /// Orchestrators killed, stopped and restarted under load: how long sagas stand still, whether any is lost or doubled
+    Takeover(Takeover),
+    /// A participant that was down comes back: how fast what waited is done, in which order, and when it was said to be
+    Drain(Drain),
+    /// How cost grows: with lanes, orchestrators, finished sagas behind, live sagas, timers, data, one hot product
+    Cost(Cost),
     /// Appends a second alone, in batches, by commands and under conflicts; recovery; catching up
     EventStore(EventStore),
     /// The pure engine alone, in one thread: time and allocations an input, size of a live saga
@@ -75,12 +86,8 @@ pub struct Saga {
     /// Length of each window
     #[arg(long, default_value_t = 20)]
     seconds: u32,
-    /// Print JSON only
-    #[arg(long)]
-    json: bool,
-    /// Leave the stack running afterwards
-    #[arg(long)]
-    keep: bool,
+    #[command(flatten)]
+    ground: Ground,
 }
 
 /// Runs the command, on a stack beside the usual one.
@@ -90,9 +97,13 @@ pub struct Saga {
 pub fn run(dir: &Path, bench: &Bench) -> Result<()> {
     match bench {
         Bench::Saga(saga) => {
-            let plan = Plan { profile: Profile::Release, ..Plan::default() };
-            on_stack(dir, &plan, saga.keep, |stack| load(stack, saga))
+            let plan = Plan { profile: Profile::Release, binaries: binaries(&saga.ground)?, ..Plan::default() };
+            build_load(&saga.ground)?;
+            on_stack(dir, &plan, saga.ground.keep, |stack| load(stack, saga))
         }
+        Bench::Takeover(takeover) => acted_by_load(dir, "takeover", &takeover.ground, takeover),
+        Bench::Drain(drain) => acted_by_load(dir, "drain", &drain.ground, drain),
+        Bench::Cost(cost) => acted_by_load(dir, "cost", &cost.ground, cost),
         Bench::EventStore(event_store) => {
             build(EVENT_STORE_PACKAGE)?;
             let servers = [Component::Postgres].into();
@@ -117,9 +128,59 @@ fn on_stack(dir: &Path, plan: &Plan, keep: bool, load: impl FnOnce(&Stack) -> Re
     outcome
 }
 
+/// Lets the load bring the stack up and down itself: what it measures needs processes that come and go.
+fn acted_by_load(dir: &Path, name: &str, ground: &Ground, options: &impl Serialize) -> Result<()> {
+    build_load(ground)?;
+    let stack = Stack::open(dir)?;
+    let guard = Guard::post(&stack)?;
+    guard.watch_everything();
+    let mut load = Command::new(load_program(ground));
+    load.env_remove("RUST_BACKTRACE").arg(name).arg("--stack").arg(stack.layout().root());
+    load.arg("--out").arg(workspace().join(format!("target/bench-{name}.json")));
+    load.arg("--options").arg(serde_json::to_string(options)?);
+    if let Some(binaries) = binaries(ground)? {
+        load.arg("--binaries").arg(binaries);
+    }
+    let outcome = load.status().context("could not run the load");
+    // It may have laid the stack out anew.
+    let stack = Stack::open(dir)?;
+    if !ground.keep {
+        stack.stop_all(stack.running())?;
+    }
+    guard.dismiss();
+    let status = outcome?;
+    ensure!(status.success(), "the load ended with {status}");
+    Ok(())
+}
+
+/// The folder as every process can be told it.
+fn binaries(ground: &Ground) -> Result<Option<PathBuf>> {
+    let named = |folder: &PathBuf| folder.canonicalize().with_context(|| format!("no folder {}", folder.display()));
+    ground.binaries.as_ref().map(named).transpose()
+}
+
+fn load_profile(ground: &Ground) -> Profile {
+    if ground.binaries.is_some() { Profile::Dev } else { Profile::Release }
+}
+
+fn load_program(ground: &Ground) -> PathBuf {
+    program(load_profile(ground), PACKAGE)
+}
+
+fn build_load(ground: &Ground) -> Result<()> {
+    build_as(load_profile(ground), PACKAGE)
+}
+
 fn build(package: &str) -> Result<()> {
+    build_as(Profile::Release, package)
+}
+
+fn build_as(profile: Profile, package: &str) -> Result<()> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace()).args(["build", "--release", "--package", package]);
+    cargo.current_dir(workspace()).args(["build", "--package", package]);
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
     let status = cargo.status().context("could not run cargo")?;
     ensure!(status.success(), "could not build {package}");
     Ok(())
@@ -158,11 +219,11 @@ fn load(stack: &Stack, saga: &Saga) -> Result<()> {
     for service in SERVICES {
         metrics.push(format!("{service}={}", stack.http_url(service)?));
     }
-    let mut load = Command::new(program(stack.profile(), PACKAGE));
-    load.envs(stack.env()?).env_remove("RUST_BACKTRACE").arg("--stack").arg(stack.layout().root());
+    let mut load = Command::new(load_program(&saga.ground));
+    load.envs(stack.env()?).env_remove("RUST_BACKTRACE").arg("saga").arg("--stack").arg(stack.layout().root());
     load.args(["--in-flight", &saga.in_flight, "--rates", &saga.rates, "--seconds", &saga.seconds.to_string()]);
     load.args(["--metrics", &metrics.join(",")]);
-    if saga.json {
+    if saga.ground.json {
         load.arg("--json");
     }
     let status = load.status().context("could not run the load")?;

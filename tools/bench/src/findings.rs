@@ -69,7 +69,7 @@ impl Section {
             table {
                 tr { @for column in &self.columns { th { (column) } } }
                 @for row in &self.rows {
-                    tr { @for cell in row { td.n[cell.is_number()] { (text(cell)) } } }
+                    tr { @for cell in row { td class=[cell.is_number().then_some("n")] { (text(cell)) } } }
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! is reached.
 
 mod admin;
+mod backlog;
 mod client_log;
 mod end_mark;
 mod ends;
@@ -23,6 +24,7 @@ mod topic_reader;
 mod topology;
 
 pub use admin::{EnsureTopicsError, TopicSpec, TopicState, ensure_topics};
+pub use backlog::{Backlog, BacklogError, Backlogs};
 pub use inbox::{InboxPlan, KafkaInbox, StartInboxError};
 pub use publisher::KafkaPublisher;
 pub use settings::{Extra, GroupProtocol, KafkaSettings, Security};

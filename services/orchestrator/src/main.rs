@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use backstitch_contracts::saga;
-use backstitch_messaging_kafka::InboxPlan;
+use backstitch_messaging_kafka::{Backlogs, InboxPlan};
 use backstitch_orchestrator::api::{Api, SagaCommands};
 use backstitch_orchestrator::definitions::Definitions;
 use backstitch_orchestrator::lane::SagaLane;
 use backstitch_orchestrator::outgoing::Outgoing;
 use backstitch_orchestrator::participants::Participants;
+use backstitch_orchestrator::participants::backlogs::Courses;
 use backstitch_orchestrator::settings::Settings;
 use backstitch_orchestrator::{api, deployed, migrations, participants};
 use backstitch_processor::NoCalls;
@@ -61,8 +62,16 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     wires.processor(&context, plan, Arc::new(NoCalls), make).await?;
     let commands = SagaCommands::new(wires.publisher.clone(), wires.encoder(saga::COMMANDS).await?);
     let startable: Vec<_> = definitions.all_deployed().cloned().collect();
-    let routes =
-        api::router(Api::new(wires.pool.clone(), Arc::new(commands), &startable).judging_by(*participants.rules()));
+    let courses = Arc::new(Courses::default());
+    let topics = startable.iter().flat_map(|definition| definition.command_topics()).map(str::to_owned).collect();
+    let backlogs = Backlogs::new(&context.config.kafka)?;
+    let looking = participants::backlogs::look(courses.clone(), backlogs, topics, context.shutdown.clone());
+    context.tasks.spawn("backlogs", async move {
+        looking.await;
+        Ok(())
+    });
+    let api = Api::new(wires.pool.clone(), Arc::new(commands), &startable).judging_by(*participants.rules());
+    let routes = api::router(api.telling_backlogs(courses));
     context.serve(&context.config.http, &context.config.auth, routes).await?;
     Ok(())
 }

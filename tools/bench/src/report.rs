@@ -160,7 +160,7 @@ fn bars(parts: &[(&str, f64)], most: f64) -> Markup {
     }
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "–".to_owned(),
@@ -168,7 +168,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-const STYLE: &str =
+pub(crate) const STYLE: &str =
     "body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 78rem; padding: 0 1rem; }
 table { border-collapse: collapse; } th { text-align: left; font-weight: 600; }
 td, th { padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: middle; }

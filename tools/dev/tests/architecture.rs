@@ -33,7 +33,6 @@ const ROWS: [&[&str]; 7] = [
         "backstitch-orchestrator",
         "sagactl",
         "backstitch-demo",
-        "backstitch-bench",
         "backstitch-bench-event-store",
         "backstitch-simulators",
         "backstitch-dev",
@@ -43,9 +42,9 @@ const ROWS: [&[&str]; 7] = [
 /// Stands in for the foreign systems, so a test of any crate may start it.
 const SIMULATORS: &str = "backstitch-simulators";
 
-/// They stand beside the rows: one is known only to tests, one knows everybody and is known to nobody, and one is as a
+/// They stand beside the rows: one is known only to tests, two may know everybody and are known to nobody, and one is as a
 /// user's would be.
-const BESIDE: [&str; 3] = ["backstitch-testkit", "backstitch-simulate", "own-saga"];
+const BESIDE: [&str; 4] = ["backstitch-testkit", "backstitch-simulate", "backstitch-bench", "own-saga"];
 
 #[derive(Deserialize)]
 struct Metadata {

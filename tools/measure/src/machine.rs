@@ -14,6 +14,20 @@ const TICKS: f64 = 100.0;
 /// CPU seconds used so far, by process name; `others` is the rest of the machine.
 pub type Cpu = BTreeMap<String, f64>;
 
+/// What everything runs on.
+#[must_use]
+pub fn described() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    format!("{cores} cores, everything on them")
+}
+
+/// Processes that ran or wanted to, on average over the last minute: a shared machine shows itself.
+#[must_use]
+pub fn busy() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0)
+}
+
 /// The stack's processes by name, from the files that `cargo xtask up` keeps.
 ///
 /// # Errors

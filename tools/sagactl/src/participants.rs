@@ -44,8 +44,19 @@ fn show(cli: &Cli, participants: &Value) -> anyhow::Result<Code> {
             cell("reason"),
             cell("in_flight_max"),
             cell("rate_max"),
+            cell("backlog"),
+            rounded(&participant["read_per_second"]),
+            rounded(&participant["eta_seconds"]) + if participant["eta_seconds"].is_null() { "" } else { " s" },
         ]
     });
-    print(&table(["topic", "breaker", "since", "by", "reason", "at once", "rate"], rows));
+    print(&table(
+        ["topic", "breaker", "since", "by", "reason", "at once", "rate", "backlog", "read/s", "done in"],
+        rows,
+    ));
     Ok(Code::Done)
+}
+
+/// A number for people; nothing where it is not known.
+fn rounded(value: &Value) -> String {
+    value.as_f64().map(|number| format!("{number:.0}")).unwrap_or_default()
 }

@@ -57,7 +57,8 @@ fn summary() -> Value {
 
 fn participant(breaker: &str) -> Value {
     json!({ "topic": "payments.commands", "breaker": breaker, "since": null, "by": null, "reason": null,
-            "in_flight_max": 100, "rate_max": "50/s" })
+            "in_flight_max": 100, "rate_max": "50/s", "group": "payment", "backlog": 12_000,
+            "read_per_second": 812.4, "eta_seconds": 17.9 })
 }
 
 /// A version of a read model, half-way if it is being built.
@@ -138,11 +139,11 @@ fn read_models_are_listed_with_how_far_they_are() {
 }
 
 #[test]
-fn participants_are_listed_with_their_breakers_and_limits() {
+fn participants_are_listed_with_their_breakers_limits_and_backlogs() {
     let (code, out, _) = sagactl(&orchestrator(), &["participants", "list"]);
     assert_eq!(code, 0);
     let last: Vec<&str> = out.lines().last().unwrap().split_whitespace().collect();
-    assert_eq!(last, ["payments.commands", "half", "open", "100", "50/s"]);
+    assert_eq!(last, ["payments.commands", "half", "open", "100", "50/s", "12000", "812", "18", "s"]);
 }
 
 #[test]

@@ -31,6 +31,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::participants::backlogs::Courses;
+
 pub use commands::{CommandSink, SagaCommands, SendCommandError};
 
 /// What the handlers need. Cheap to clone.
@@ -40,19 +42,27 @@ pub struct Api {
     commands: Arc<dyn CommandSink>,
     definitions: Arc<[Arc<Definition>]>,
     rules: BreakerRules,
+    courses: Arc<Courses>,
 }
 
 impl Api {
     /// An API over the tables in `db`, sending what changes a saga to `commands`. `definitions` are those that new sagas
     /// may start on.
     pub fn new(db: PgPool, commands: Arc<dyn CommandSink>, definitions: &[Arc<Definition>]) -> Self {
-        Self { db, commands, definitions: definitions.into(), rules: BreakerRules::default() }
+        Self { db, commands, definitions: definitions.into(), rules: BreakerRules::default(), courses: Arc::default() }
     }
 
     /// The same where circuit breakers follow these rules.
     #[must_use]
     pub const fn judging_by(mut self, rules: BreakerRules) -> Self {
         self.rules = rules;
+        self
+    }
+
+    /// The same where it is known how far participants have come.
+    #[must_use]
+    pub fn telling_backlogs(mut self, courses: Arc<Courses>) -> Self {
+        self.courses = courses;
         self
     }
 

@@ -106,6 +106,7 @@ fn participant(api: &Api, topic: &str, current: Option<&Opening>, now: Timestamp
     let by = current.and_then(|opening| opening.by.as_ref());
     let limits = api.definitions.iter().filter_map(|definition| definition.limits().get(topic));
     let limits = limits.fold(Limits::default(), |one, other| one.stricter(*other));
+    let course = api.courses.of(topic);
     Participant {
         topic: topic.to_owned(),
         breaker: current.map_or(Phase::Closed, |opening| opening.phase(now, &api.rules)).as_str().to_owned(),
@@ -114,5 +115,9 @@ fn participant(api: &Api, topic: &str, current: Option<&Opening>, now: Timestamp
         reason: by.and_then(|by| by.why.clone()),
         in_flight_max: limits.in_flight_max,
         rate_max: limits.rate_max.map(|rate| rate.to_string()),
+        group: course.as_ref().map(|course| course.group.clone()),
+        backlog: course.as_ref().map(|course| course.backlog),
+        read_per_second: course.as_ref().and_then(|course| course.read_per_second),
+        eta_seconds: course.as_ref().and_then(|course| course.eta_seconds),
     }
 }

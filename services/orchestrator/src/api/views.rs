@@ -253,6 +253,15 @@ pub(super) struct Participant {
     pub in_flight_max: Option<u32>,
     /// Most commands in a time, as in `50/s`; absent where no definition limits it.
     pub rate_max: Option<String>,
+    /// The consumer group of its commands; of several, the one furthest behind. Absent as long as none has read any.
+    pub group: Option<String>,
+    /// Commands that it has not read yet.
+    pub backlog: Option<i64>,
+    /// Commands that it has read in a second, of late.
+    pub read_per_second: Option<f64>,
+    /// How long until it has caught up, seconds, if it reads on, and commands come, as of late. Absent where it does not
+    /// gain on them.
+    pub eta_seconds: Option<f64>,
 }
 
 /// A definition in a list.

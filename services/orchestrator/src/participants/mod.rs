@@ -2,6 +2,7 @@
 //! only tell what they have heard and look at the clocks; the rules are the engine's, the rows are in `store`.
 
 mod answers;
+pub mod backlogs;
 mod keeper;
 mod limits;
 pub mod store;

@@ -77,7 +77,7 @@ impl Options {
             contracts: self.only.is_empty(),
             services: self.only.is_empty() && !self.no_services,
             profile: if self.release { Profile::Release } else { Profile::Dev },
-            binaries: None,
+            ..usual
         }
     }
 }

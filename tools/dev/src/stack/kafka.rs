@@ -109,7 +109,12 @@ fn properties(stack: &Stack, node: u16, home: &Path) -> Result<String> {
          # A misspelt topic is an error, not a new topic.\n\
          auto.create.topics.enable=false\n\
          # The first member of a group need not wait for others.\n\
-         group.initial.rebalance.delay.ms=0\n"
+         group.initial.rebalance.delay.ms=0\n\
+         # Groups of KIP-848 have their times from the broker, which means by itself 45 s and 5 s, and allows no less.\n\
+         group.consumer.min.session.timeout.ms=6000\n\
+         group.consumer.session.timeout.ms=6000\n\
+         group.consumer.min.heartbeat.interval.ms=1000\n\
+         group.consumer.heartbeat.interval.ms=1000\n"
     ))
 }
 

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
-use super::services::Profile;
+use super::services::{Profile, ServiceSettings};
 use crate::artifacts::hex;
 
 /// Below the range from which the kernel picks the near end of outgoing connections: a port of a component that
@@ -87,6 +87,8 @@ pub(super) struct Facts {
     pub(super) profile: Profile,
     /// Where our programs lie, when they were built elsewhere.
     pub(super) binaries: Option<PathBuf>,
+    /// What services are told beyond the usual.
+    pub(super) settings: ServiceSettings,
     ports: BTreeMap<String, u16>,
     secrets: BTreeMap<String, String>,
 }

@@ -28,7 +28,7 @@ pub use component::{Component, Service, UnknownComponent};
 pub use layout::{Layout, workspace};
 pub use probe::{get, tail};
 pub use process::Identity;
-pub use services::{Profile, program};
+pub use services::{Profile, ServiceSettings, program};
 pub use up::Plan;
 
 use memory::Memory;

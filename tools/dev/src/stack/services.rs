@@ -36,6 +36,9 @@ impl Profile {
     }
 }
 
+/// Settings by service, each a variable of its environment.
+pub type ServiceSettings = BTreeMap<String, BTreeMap<String, String>>;
+
 /// Builds the command line tool and those of the components that are ours; cargo's own progress is shown.
 ///
 /// All in one call: cargo would compile shared dependencies once more for each other choice of packages.
@@ -130,6 +133,8 @@ fn settings(stack: &Stack, service: Service, component: Component) -> Result<BTr
         Service::Order => set("READ_DATABASE__URL", database_url(stack, "order_read")?),
         Service::Inventory => None,
     };
+    let beyond = stack.memory.read().settings;
+    settings.extend(beyond.get(service.name()).cloned().unwrap_or_default());
     Ok(settings)
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 
 use super::component::{Component, Service};
 use super::guard::Guard;
-use super::services::{self, Profile};
+use super::services::{self, Profile, ServiceSettings};
 use super::{Stack, contracts, environment, kafka, registry};
 use crate::machine;
 use crate::progress::Board;
@@ -43,6 +43,8 @@ pub struct Plan {
     pub profile: Profile,
     /// A folder with our programs, built elsewhere: then nothing is built.
     pub binaries: Option<PathBuf>,
+    /// What services are told beyond the usual.
+    pub settings: ServiceSettings,
 }
 
 impl Default for Plan {
@@ -55,6 +57,7 @@ impl Default for Plan {
             services: true,
             profile: Profile::Dev,
             binaries: None,
+            settings: ServiceSettings::new(),
         }
     }
 }
@@ -146,6 +149,7 @@ impl Stack {
             facts.brokers = brokers;
             facts.profile = plan.profile;
             facts.binaries.clone_from(&plan.binaries);
+            facts.settings.clone_from(&plan.settings);
             Ok(())
         })
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{everything, folder, on_stack, postgres_alone, saga_command};
+use super::{PACKAGE, everything, folder, on_stack, postgres_alone, saga_command};
 use crate::progress::Board;
 use crate::stack::guard::Guard;
 use crate::stack::{Plan, Stack, workspace};
@@ -123,7 +123,13 @@ fn ours(dir: &Path, plan: &Plan, options: &Options) -> Result<Vec<Window>> {
     let mut windows = Vec::new();
     on_stack(dir, plan, false, |stack| {
         let out = stack.layout().root().join("figures.json");
-        let mut load = saga_command(stack, &listed(&options.in_flight), &listed(&options.rates), options.seconds)?;
+        let mut load = saga_command(
+            stack,
+            stack.program(PACKAGE),
+            &listed(&options.in_flight),
+            &listed(&options.rates),
+            options.seconds,
+        )?;
         let output = load.arg("--json").arg("--out").arg(&out).output().context("could not run the load")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the load ended with {}: {}", output.status, said.trim());

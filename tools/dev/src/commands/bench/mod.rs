@@ -2,18 +2,23 @@
 //!
 //! Its own file, because figures mean something only on a stack that nothing else uses.
 
+mod event_stores;
+mod options;
+pub mod peers;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use crate::progress::Board;
 use crate::stack::guard::Guard;
-use crate::stack::{Component, Plan, Profile, Stack, workspace};
+use crate::stack::{Component, Plan, Profile, ServiceSettings, Stack, program, workspace};
 
-mod event_stores;
-pub mod peers;
+pub use options::{Cost, Drain, Fault, Ground, Growth, Membership, Protocol, Takeover};
 
 /// The load's own program.
 pub const PACKAGE: &str = "backstitch-bench";
@@ -26,6 +31,12 @@ const SERVICES: [&str; 5] = ["order", "inventory", "payment", "shipping", "orche
 pub enum Bench {
     /// Sagas a second, start to end, CPU per saga, through all five services
     Saga(Saga),
+    /// Orchestrators killed, stopped and restarted under load: how long sagas stand still, whether any is lost or doubled
+    Takeover(Takeover),
+    /// A participant that was down comes back: how fast what waited is done, in which order, and when it was said to be
+    Drain(Drain),
+    /// How cost grows: with lanes, orchestrators, finished sagas behind, live sagas, timers, data, one hot product
+    Cost(Cost),
     /// Appends a second alone, in batches, by commands and under conflicts; recovery; catching up
     EventStore(EventStore),
     /// The pure engine alone, in one thread: time and allocations an input, size of a live saga
@@ -86,12 +97,14 @@ pub struct Saga {
     /// Length of each window
     #[arg(long, default_value_t = 20)]
     seconds: u32,
-    /// Print JSON only
+    /// Gateway and carrier answer over HTTP, as simulators, instead of within the process
     #[arg(long)]
-    json: bool,
-    /// Leave the stack running afterwards
+    simulators: bool,
+    /// The order service builds its read models meanwhile
     #[arg(long)]
-    keep: bool,
+    read_models: bool,
+    #[command(flatten)]
+    ground: Ground,
 }
 
 /// Runs the command, on a stack beside the usual one.
@@ -100,7 +113,15 @@ pub struct Saga {
 /// When the stack does not come up or the load fails.
 pub fn run(dir: &Path, bench: &Bench) -> Result<()> {
     match bench {
-        Bench::Saga(saga) => on_stack(dir, &everything(None), saga.keep, |stack| load(stack, saga)),
+        Bench::Saga(saga) => {
+            build_load(&saga.ground)?;
+            let settings = workload(!saga.simulators, saga.read_models);
+            let plan = Plan { settings, ..everything(binaries(&saga.ground)?) };
+            on_stack(dir, &plan, saga.ground.keep, |stack| load(stack, saga))
+        }
+        Bench::Takeover(takeover) => acted_by_load(dir, "takeover", &takeover.ground, takeover),
+        Bench::Drain(drain) => acted_by_load(dir, "drain", &drain.ground, drain),
+        Bench::Cost(cost) => acted_by_load(dir, "cost", &cost.ground, cost),
         Bench::EventStore(event_store) if event_store.peers => event_stores::run(dir, event_store),
         Bench::EventStore(event_store) => {
             on_event_stores(dir, event_store, |stack| load_event_store(stack, event_store))
@@ -124,9 +145,25 @@ fn folder(named: Option<&Path>) -> Result<Option<PathBuf>> {
     named.map(found).transpose()
 }
 
-/// The whole stack, optimised.
+/// The whole stack, optimised, with the work that others are compared by.
 fn everything(binaries: Option<PathBuf>) -> Plan {
-    Plan { profile: Profile::Release, binaries, ..Plan::default() }
+    Plan { profile: Profile::Release, binaries, settings: workload(true, false), ..Plan::default() }
+}
+
+/// What the services are told so that they do the work that is measured. By itself that is what others do too: gateway and
+/// carrier answer within the process, and there are no read models.
+#[must_use]
+pub fn workload(instant: bool, read_models: bool) -> ServiceSettings {
+    let told = |name: &str, value: &str| BTreeMap::from([(format!("BACKSTITCH_{name}"), value.to_owned())]);
+    let mut settings = ServiceSettings::new();
+    if instant {
+        settings.insert("payment".to_owned(), told("GATEWAY__KIND", "instant"));
+        settings.insert("shipping".to_owned(), told("CARRIER__KIND", "instant"));
+    }
+    if !read_models {
+        settings.insert("order".to_owned(), told("PROJECTIONS__RUN", "false"));
+    }
+    settings
 }
 
 /// Postgres, sized as in production.
@@ -148,9 +185,58 @@ fn on_stack(dir: &Path, plan: &Plan, keep: bool, load: impl FnOnce(&Stack) -> Re
     outcome
 }
 
+/// Lets the load bring the stack up and down itself: what it measures needs processes that come and go.
+fn acted_by_load(dir: &Path, name: &str, ground: &Ground, options: &impl Serialize) -> Result<()> {
+    build_load(ground)?;
+    let stack = Stack::open(dir)?;
+    let guard = Guard::post(&stack)?;
+    guard.watch_everything();
+    let mut load = Command::new(load_program(ground));
+    load.env_remove("RUST_BACKTRACE").arg(name).arg("--stack").arg(stack.layout().root());
+    load.arg("--out").arg(workspace().join(format!("target/bench-{name}.json")));
+    load.arg("--options").arg(serde_json::to_string(options)?);
+    if let Some(binaries) = binaries(ground)? {
+        load.arg("--binaries").arg(binaries);
+    }
+    let outcome = load.status().context("could not run the load");
+    // It may have laid the stack out anew.
+    let stack = Stack::open(dir)?;
+    if !ground.keep {
+        stack.stop_all(stack.running())?;
+    }
+    guard.dismiss();
+    let status = outcome?;
+    ensure!(status.success(), "the load ended with {status}");
+    Ok(())
+}
+
+/// The folder as every process can be told it.
+fn binaries(ground: &Ground) -> Result<Option<PathBuf>> {
+    folder(ground.binaries.as_deref())
+}
+
+fn load_profile(ground: &Ground) -> Profile {
+    if ground.binaries.is_some() { Profile::Dev } else { Profile::Release }
+}
+
+fn load_program(ground: &Ground) -> PathBuf {
+    program(load_profile(ground), PACKAGE)
+}
+
+fn build_load(ground: &Ground) -> Result<()> {
+    build_as(load_profile(ground), PACKAGE)
+}
+
 fn build(package: &str) -> Result<()> {
+    build_as(Profile::Release, package)
+}
+
+fn build_as(profile: Profile, package: &str) -> Result<()> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace()).args(["build", "--release", "--package", package]);
+    cargo.current_dir(workspace()).args(["build", "--package", package]);
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
     let status = cargo.status().context("could not run cargo")?;
     ensure!(status.success(), "could not build {package}");
     Ok(())
@@ -190,8 +276,8 @@ fn event_store_command(stack: &Stack, seconds: u32, runs: u32, only: &str) -> Re
 }
 
 fn load(stack: &Stack, saga: &Saga) -> Result<()> {
-    let mut load = saga_command(stack, &saga.in_flight, &saga.rates, saga.seconds)?;
-    if saga.json {
+    let mut load = saga_command(stack, load_program(&saga.ground), &saga.in_flight, &saga.rates, saga.seconds)?;
+    if saga.ground.json {
         load.arg("--json");
     }
     let status = load.status().context("could not run the load")?;
@@ -199,13 +285,13 @@ fn load(stack: &Stack, saga: &Saga) -> Result<()> {
     Ok(())
 }
 
-fn saga_command(stack: &Stack, in_flight: &str, rates: &str, seconds: u32) -> Result<Command> {
+fn saga_command(stack: &Stack, program: PathBuf, in_flight: &str, rates: &str, seconds: u32) -> Result<Command> {
     let mut metrics = Vec::new();
     for service in SERVICES {
         metrics.push(format!("{service}={}", stack.http_url(service)?));
     }
-    let mut load = Command::new(stack.program(PACKAGE));
-    load.envs(stack.env()?).env_remove("RUST_BACKTRACE").arg("--stack").arg(stack.layout().root());
+    let mut load = Command::new(program);
+    load.envs(stack.env()?).env_remove("RUST_BACKTRACE").arg("saga").arg("--stack").arg(stack.layout().root());
     load.args(["--in-flight", in_flight, "--rates", rates, "--seconds", &seconds.to_string()]);
     load.args(["--metrics", &metrics.join(",")]);
     Ok(load)

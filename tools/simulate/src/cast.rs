@@ -86,6 +86,9 @@ fn folder() -> PathBuf {
 /// Of so many a participant with limits answers at once, over all lanes.
 const IN_FLIGHT_MAX: u32 = 2;
 
+/// What the shop's orders run on.
+const SHOP: [&str; 1] = ["order-fulfilment"];
+
 /// A definition that ships: its folder and its name.
 type Shipped = (PathBuf, String);
 
@@ -119,6 +122,18 @@ impl Cast {
         let cast = Arc::new(Self::make(chosen.collect(), &all, mask & (1 << all.len()) != 0)?);
         known.insert(mask, cast.clone());
         Ok(cast)
+    }
+
+    /// The cast for the shop: nobody plays, for the services themselves are there.
+    pub(crate) fn of_shop() -> Result<Arc<Self>> {
+        static KNOWN: OnceLock<Arc<Cast>> = OnceLock::new();
+        if let Some(cast) = KNOWN.get() {
+            return Ok(cast.clone());
+        }
+        let all = names()?;
+        let chosen = all.iter().filter(|(_, name)| SHOP.contains(&name.as_str()));
+        let cast = Arc::new(Self::make(chosen.collect(), &all, false)?);
+        Ok(KNOWN.get_or_init(|| cast).clone())
     }
 
     fn make<'a>(mut chosen: Vec<&'a Shipped>, all: &'a [Shipped], limited: bool) -> Result<Self> {
@@ -183,6 +198,11 @@ impl Cast {
     /// Topics that the orchestrator reads, but for its own.
     pub(crate) fn event_topics(&self) -> BTreeSet<String> {
         self.definitions.event_topics()
+    }
+
+    /// Under which id the schema of a topic is known.
+    pub(crate) fn schema_id(&self, topic: &str) -> Option<u32> {
+        self.encoders.keys().zip(1..).find(|(known, _)| *known == topic).map(|(_, id)| id)
     }
 
     /// The role of a definition, by its place.

@@ -87,7 +87,9 @@ fn folder() -> PathBuf {
 const IN_FLIGHT_MAX: u32 = 2;
 
 /// What the shop's orders run on.
-const SHOP: [&str; 1] = ["order-fulfilment"];
+const SHOP: [&str; 2] = ["order-fulfilment", OBSERVED];
+/// What only observes asks nobody, so no player has a part in it.
+const OBSERVED: &str = "order-choreographed";
 
 /// A definition that ships: its folder and its name.
 type Shipped = (PathBuf, String);
@@ -99,8 +101,8 @@ pub(crate) fn names() -> Result<Vec<Shipped>> {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "yaml") {
-                let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-                names.push((folder.clone(), stem.unwrap_or_default()));
+                let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+                names.extend((stem != OBSERVED).then(|| (folder.clone(), stem)));
             }
         }
     }
@@ -130,9 +132,8 @@ impl Cast {
         if let Some(cast) = KNOWN.get() {
             return Ok(cast.clone());
         }
-        let all = names()?;
-        let chosen = all.iter().filter(|(_, name)| SHOP.contains(&name.as_str()));
-        let cast = Arc::new(Self::make(chosen.collect(), &all, false)?);
+        let all: Vec<Shipped> = SHOP.iter().map(|name| (folder(), (*name).to_owned())).collect();
+        let cast = Arc::new(Self::make(all.iter().collect(), &all, false)?);
         Ok(KNOWN.get_or_init(|| cast).clone())
     }
 

@@ -11,7 +11,8 @@ const OLDEST_TRANSACTION: &str =
     "SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)::double precision
      FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
 // As a parent, the table of events has no pages of its own.
-const BYTES: &str = "SELECT (coalesce(sum(pg_total_relation_size(inhrelid)), 0) + pg_total_relation_size('store.event_ids'))::bigint
+const BYTES: &str =
+    "SELECT (coalesce(sum(pg_total_relation_size(inhrelid)), 0) + pg_total_relation_size('store.event_ids'))::bigint
      FROM pg_inherits WHERE inhparent = 'store.events'::regclass";
 
 impl PostgresStore {

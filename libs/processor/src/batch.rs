@@ -126,14 +126,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     }
 
     pub(crate) fn fence<'a>(&self, positions: &'a Positions, watermark: i64, prune: bool) -> Fence<'a> {
-        Fence {
-            lane: self.lane,
-            epoch: self.epoch,
-            commits: self.commits,
-            positions,
-            published: watermark,
-            prune,
-        }
+        Fence { lane: self.lane, epoch: self.epoch, commits: self.commits, positions, published: watermark, prune }
     }
 
     async fn after_commit(&mut self, written: Written) -> Result<(), LaneError> {

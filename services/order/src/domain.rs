@@ -8,6 +8,8 @@ mod note;
 mod place;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_choreographed;
 
 pub use cancel::{CancelOrderRefusal, ShipmentKnown, cancel};
 pub use choreographed::{News, Patience, Waiting, follow, give_up, waits_for};

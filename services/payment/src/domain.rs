@@ -6,6 +6,8 @@ mod choreographed;
 mod refunding;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_choreographed;
 
 pub use charging::{Processing, process, settle_charge};
 pub use choreographed::{Following, Retries, hear_placed, hear_reserved, leave, settle_followed, try_again};

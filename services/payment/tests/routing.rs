@@ -67,3 +67,13 @@ fn a_command_that_nobody_handles_or_that_breaks_the_contract_is_a_dead_letter() 
     assert_eq!(rejection.reason, "invalid");
     assert!(rejection.detail.contains("breaks a rule: "), "{}", rejection.detail);
 }
+
+#[test]
+fn a_reservation_matters_only_where_nobody_drives_the_order() {
+    let reserved = json!({"order_id": ORDER, "items": [], "reserved_until": "2026-01-01T00:00:00Z"});
+    let mut reserved = message("inventory.events", "InventoryReserved", reserved, &[]);
+    assert!(matches!(Payments::default().route(&reserved).unwrap(), Route::Ignored));
+    reserved.envelope.metadata.insert("flow".to_owned(), "choreographed".to_owned());
+    let route = Payments::default().route(&reserved).unwrap();
+    assert_eq!(route.stream(), Some(&stream(ORDER.parse().unwrap())));
+}

@@ -21,6 +21,7 @@ fn servers_only() -> Plan {
         contracts: false,
         services: false,
         profile: Profile::Dev,
+        binaries: None,
     }
 }
 

@@ -73,15 +73,7 @@ impl Lane {
         row.map_or((State::default(), 0), |(state, seq)| (state.0, seq))
     }
 
-    async fn store(
-        &self,
-        id: Uuid,
-        key: &str,
-        seq: i64,
-        state: &State,
-        entries: Vec<Value>,
-        command: &Envelope,
-    ) {
+    async fn store(&self, id: Uuid, key: &str, seq: i64, state: &State, entries: Vec<Value>, command: &Envelope) {
         let count = i64::try_from(entries.len()).unwrap();
         let sql = "INSERT INTO saga.journal VALUES ($1, $2, now(), $3, $4, 'saga.commands/0/1', $5)";
         let insert = sqlx::query(sql).bind(id).bind(seq + 1).bind(command.event_id).bind(&command.user_id);

@@ -1,9 +1,12 @@
 //! Events and commands of the order context.
 
+use std::collections::BTreeMap;
+
 use backstitch_domain::{Address, Currency, CustomerId, OrderId, PaymentId, ProductId, Quantity};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::Envelope;
 use crate::payload::payload;
 
 /// The topic of the events.
@@ -20,6 +23,29 @@ pub enum Flow {
     Orchestrated,
     /// The services, each reacting to the others' events.
     Choreographed,
+}
+
+/// In the metadata of events: the flow that they belong to, where it is not [`Flow::Orchestrated`].
+pub const FLOW: &str = "flow";
+
+impl Flow {
+    /// The flow that a message says it belongs to.
+    #[must_use]
+    pub fn of(envelope: &Envelope) -> Self {
+        match envelope.metadata.get(FLOW).map(String::as_str) {
+            Some("choreographed") => Self::Choreographed,
+            Some(_) | None => Self::Orchestrated,
+        }
+    }
+
+    /// What a message of this flow says in its metadata. Nothing in an orchestrated one: its commands say it.
+    #[must_use]
+    pub fn metadata(self) -> BTreeMap<String, String> {
+        match self {
+            Self::Orchestrated => BTreeMap::new(),
+            Self::Choreographed => BTreeMap::from([(FLOW.to_owned(), "choreographed".to_owned())]),
+        }
+    }
 }
 
 /// An order was placed, as read by everyone: older versions are upcast to this.

@@ -92,6 +92,16 @@ impl<P: Participant + ?Sized> Changes<P> {
         self
     }
 
+    /// And whatever else changes, after this.
+    #[must_use]
+    pub fn also(mut self, other: Self) -> Self {
+        self.events.extend(other.events);
+        self.shared.extend(other.shared);
+        self.timers.extend(other.timers);
+        self.calls.extend(other.calls);
+        self
+    }
+
     /// Whether nothing changes.
     #[must_use]
     pub fn is_none(&self) -> bool {

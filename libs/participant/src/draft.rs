@@ -19,7 +19,7 @@ use crate::record::{Entry, EntryOf, Record, RecordOf};
 use crate::rules::{Ruling, on_compensation, on_forward, settle};
 use crate::shared::{Shared, SharedStreams};
 use crate::view::Glimpse;
-use crate::{Answer, Changes, DomainEvent, Participant, Settings, View};
+use crate::{Answer, Changes, DomainEvent, Participant, Settings, View, Visibility};
 
 /// What a draft is made in.
 pub(crate) struct Setting<'a, P: Participant> {
@@ -257,16 +257,26 @@ impl<'a, P: Participant> Draft<'a, P> {
         index: u32,
         standing: Option<Standing>,
     ) -> Result<(), Rejection> {
-        let (tagged, version) = match entry {
-            Entry::Domain(event) => (untag(event), event.event_version()),
-            Entry::Note(note) => (note.untag(), 1),
+        let said = match entry {
+            Entry::Domain(event) => {
+                Said { tagged: untag(event), version: event.event_version(), metadata: self.metadata(event) }
+            }
+            Entry::Note(note) => Said { tagged: note.untag(), version: 1, metadata: BTreeMap::new() },
         };
         let stream = self.at.stream.clone();
-        let event = self.event(cause, &stream, tagged, version, index, standing)?;
+        let event = self.event(cause, &stream, said, index, standing)?;
         let envelope = self.drafted.record.apply(self.at.participant, &stream, entry, &event);
         self.drafted.published.extend(envelope);
         self.drafted.appended.push((stream, self.drafted.record.version, event));
         Ok(())
+    }
+
+    // Only what is published has readers.
+    fn metadata(&self, event: &P::Event) -> BTreeMap<String, String> {
+        match event.visibility() {
+            Visibility::Published => self.at.participant.metadata(&self.drafted.record.state, event),
+            Visibility::Private => BTreeMap::new(),
+        }
     }
 
     fn append_shared(
@@ -281,7 +291,8 @@ impl<'a, P: Participant> Draft<'a, P> {
             let locked = self.at.shared.get(&stream).ok_or_else(|| undeclared(&stream))?;
             self.drafted.changed.insert(stream.clone(), locked.clone());
         }
-        let stored = self.event(cause, &stream, untag(event), event.event_version(), index, standing)?;
+        let said = Said { tagged: untag(event), version: event.event_version(), metadata: BTreeMap::new() };
+        let stored = self.event(cause, &stream, said, index, standing)?;
         if let Some(shared) = self.drafted.changed.get_mut(&stream) {
             self.at.participant.evolve_shared(&mut shared.state, event);
             shared.version = shared.version.after(1);
@@ -294,18 +305,18 @@ impl<'a, P: Participant> Draft<'a, P> {
         &self,
         cause: &Cause,
         stream: &StreamId,
-        tagged: Result<(String, Value), UnreadableEvent>,
-        event_version: i32,
+        said: Said,
         index: u32,
         standing: Option<Standing>,
     ) -> Result<NewEvent, Rejection> {
-        let (event_type, data) = tagged.map_err(Rejection::invalid)?;
+        let (event_type, data) = said.tagged.map_err(Rejection::invalid)?;
         let source = self.at.settings.source.clone();
-        let marks = Marks { source, command: standing.and_then(|standing| mark(cause, index, standing)) };
+        let command = standing.and_then(|standing| mark(cause, index, standing));
+        let marks = Marks { source, command, metadata: said.metadata };
         Ok(NewEvent {
             event_id: cause.event_id(&self.at.settings.source, index),
             event_type,
-            event_version,
+            event_version: said.version,
             aggregate_type: self.at.participant.aggregate_type(stream).to_owned(),
             occurred_at: self.at.now,
             correlation_id: cause.correlation_id,
@@ -315,6 +326,13 @@ impl<'a, P: Participant> Draft<'a, P> {
             metadata: serde_json::to_value(marks).map_err(Rejection::invalid)?,
         })
     }
+}
+
+/// What an event says, before it has its place.
+struct Said {
+    tagged: Result<(String, Value), UnreadableEvent>,
+    version: i32,
+    metadata: BTreeMap<String, String>,
 }
 
 // For logs and metrics; a call that is no enum has no better name.

@@ -1,6 +1,8 @@
 //! What the library itself writes into a participant's stream, so that all it must know can be rebuilt from there: its
 //! own private events, and marks in the metadata of all events.
 
+use std::collections::BTreeMap;
+
 use backstitch_processor::Job;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,9 @@ pub(crate) struct Marks {
     /// The command behind the event, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<CommandMark>,
+    /// What the service says in the envelope's metadata.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 /// What a call's job carries.

@@ -1,5 +1,6 @@
 //! What a service says about itself; all that its author writes. Separate from the machinery, so that it reads alone.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use backstitch_event_store::StreamId;
@@ -50,6 +51,12 @@ pub trait Participant: Send + Sync + 'static {
 
     /// Adds an event of a shared stream to its state. Total: it happened.
     fn evolve_shared(&self, _shared: &mut Self::Shared, _event: &Self::Event) {}
+
+    /// Further words for the envelope's metadata of a published event; `state` is as it was before the event. For what
+    /// all events of a flow have to say, such as who drives it, so that whoever reads them need not look it up.
+    fn metadata(&self, _state: &Self::State, _event: &Self::Event) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 
     /// Which shared streams this will read or write; only these can be. Told by the input or by what the own stream
     /// remembers of earlier inputs.

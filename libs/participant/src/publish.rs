@@ -25,6 +25,7 @@ pub(crate) fn envelope_of(
 ) -> Envelope {
     let mut metadata = BTreeMap::from([(STREAM_VERSION.to_owned(), version.to_string())]);
     if let Some(marks) = marks {
+        metadata.extend(marks.metadata.clone());
         metadata.insert(SOURCE.to_owned(), marks.source.clone());
         if let Some(command) = &marks.command {
             metadata.insert(TRY.to_owned(), command.attempt.to_string());

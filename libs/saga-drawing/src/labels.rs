@@ -19,6 +19,10 @@ pub(crate) fn lines(step: &StepSketch) -> Vec<String> {
             let time = timeout.map_or_else(String::new, |timeout| format!(" · up to {timeout}"));
             vec![format!("waits for {what}"), format!("{from}{time}")]
         }
+        Does::Observe { topic, timeout, .. } => {
+            let time = timeout.map_or_else(String::new, |timeout| format!(" · told after {timeout}"));
+            vec!["is observed".to_owned(), format!("{topic}{time}")]
+        }
         Does::Emit { event, topic } => vec![format!("tells {event}"), topic.clone()],
     };
     if let Some(when) = &step.when {
@@ -30,7 +34,7 @@ pub(crate) fn lines(step: &StepSketch) -> Vec<String> {
 /// Which answers lead on.
 pub(crate) fn done(step: &StepSketch) -> String {
     match &step.does {
-        Does::Ask { answers, .. } => answers.done.join(" | "),
+        Does::Ask { answers, .. } | Does::Observe { answers, .. } => answers.done.join(" | "),
         Does::Start { .. } => "completed".to_owned(),
         Does::Wait { timeout: Some(_), goes_on: true, .. } => "came, or not in time".to_owned(),
         Does::Wait { .. } => "came".to_owned(),
@@ -41,18 +45,27 @@ pub(crate) fn done(step: &StepSketch) -> String {
 /// Which answers lead back to what came before.
 pub(crate) fn refused(step: &StepSketch) -> Option<String> {
     match &step.does {
-        Does::Ask { answers, .. } if !answers.refused.is_empty() => Some(answers.refused.join(" | ")),
+        Does::Ask { answers, .. } | Does::Observe { answers, .. } if !answers.refused.is_empty() => {
+            Some(answers.refused.join(" | "))
+        }
         Does::Start { .. } => Some("rolled back".to_owned()),
         Does::Wait { timeout: Some(timeout), goes_on: false, .. } => Some(format!("not in {timeout}")),
-        Does::Ask { .. } | Does::Wait { .. } | Does::Delay(_) | Does::Emit { .. } => None,
+        Does::Ask { .. } | Does::Observe { .. } | Does::Wait { .. } | Does::Delay(_) | Does::Emit { .. } => None,
     }
 }
 
 /// Events that take the finished step back.
 pub(crate) fn taken_back(step: &StepSketch) -> Option<String> {
     match &step.does {
-        Does::Ask { taken_back_on, .. } if !taken_back_on.is_empty() => Some(taken_back_on.join(" | ")),
-        Does::Ask { .. } | Does::Start { .. } | Does::Wait { .. } | Does::Delay(_) | Does::Emit { .. } => None,
+        Does::Ask { taken_back_on: events, .. } | Does::Observe { undone_on: events, .. } if !events.is_empty() => {
+            Some(events.join(" | "))
+        }
+        Does::Ask { .. }
+        | Does::Observe { .. }
+        | Does::Start { .. }
+        | Does::Wait { .. }
+        | Does::Delay(_)
+        | Does::Emit { .. } => None,
     }
 }
 

@@ -80,6 +80,14 @@ pub enum Cause {
         /// Who.
         by: By,
     },
+    /// An observed flow was called off by those who are in it.
+    CalledOff {
+        /// The event that said so.
+        event_type: String,
+        /// The event's own `reason`, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// The saga's deadline passed.
     DeadlinePassed,
 }
@@ -88,6 +96,8 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { reason: Some(reason), .. } => f.write_str(reason),
+            Self::CalledOff { reason: Some(reason), .. } => write!(f, "called off: {reason}"),
+            Self::CalledOff { event_type, .. } => write!(f, "called off: {event_type}"),
             Self::Refused { event_type, .. } => f.write_str(event_type),
             Self::Silent { .. } => f.write_str("no reply"),
             Self::NoTurn { step } => write!(f, "{step} had no turn in time"),

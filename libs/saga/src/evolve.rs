@@ -94,6 +94,7 @@ fn begin(state: State, started: &SagaStarted, at: Timestamp) -> State {
         correlation_id: started.correlation_id,
         user_id: started.user_id.clone(),
         parent: started.parent.clone(),
+        observed: started.observed,
         passed: Vec::new(),
         chosen: BTreeMap::new(),
         items: BTreeMap::new(),
@@ -266,9 +267,10 @@ fn keep_reply(state: State, reply: &Reply) -> State {
     }
 }
 
-/// What another saga waits for is kept whole: that one may have to roll it back.
+/// What another saga waits for is kept whole: that one may have to roll it back. So is what is only observed: what undoes
+/// it may be on its way.
 fn complete(state: State, at: Timestamp) -> State {
-    let held = state.saga().filter(|saga| saga.parent.is_some()).map(|saga| Box::new(saga.clone()));
+    let held = state.saga().filter(|saga| saga.parent.is_some() || saga.observed).map(|saga| Box::new(saga.clone()));
     end(state, None, at, |ended| State::Completed(Ended { held, ..ended }))
 }
 

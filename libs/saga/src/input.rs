@@ -11,6 +11,15 @@ use crate::definition::StartedBy;
 use crate::ids::{Direction, StepName};
 use crate::sub_saga::Parent;
 
+/// An event of a flow that is only observed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// What the saga starts with, if it is the first to come.
+    pub start: Start,
+    /// The event.
+    pub event: Reply,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "input", rename_all = "snake_case")]
@@ -19,6 +28,9 @@ pub enum Input {
     Start(Start),
     /// An event on a topic the definition reads.
     Reply(Reply),
+    /// An event of a flow that is only observed. Whichever comes first begins the saga: events come on several topics, and
+    /// may overtake each other.
+    Seen(Seen),
     /// A step's time is up. It names its attempt, so that one of an earlier attempt is recognised.
     Deadline {
         /// The step.
@@ -144,6 +156,7 @@ impl Input {
         match self {
             Self::Start(_) => "Start",
             Self::Reply(_) => "Reply",
+            Self::Seen(_) => "Seen",
             Self::Deadline { .. } => "Deadline",
             Self::Turn { .. } => "Turn",
             Self::SagaDeadline => "SagaDeadline",

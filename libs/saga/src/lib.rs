@@ -36,7 +36,7 @@ pub use effect::{Command, Effect, Emission, Report, react};
 pub use event::{Event, Fact, JournalError, KINDS, Request, SagaStarted};
 pub use evolve::evolve;
 pub use ids::{CommandId, Direction, START_STEP, SagaId, StepName, command_id, emitted_event_id};
-pub use input::{Input, ParentCancel, Reply, Signal, Start};
+pub use input::{Input, ParentCancel, Reply, Seen, Signal, Start};
 pub use state::{
     Advancing, Course, Early, Ended, How, Open, OpenDeadline, Outcome, Passed, Paused, Refusal, RollingBack, Saga,
     State, Stuck, Waiting,

@@ -133,7 +133,7 @@ impl Specimen {
         Self { definition: Arc::new(definition), samples, parent: None }
     }
 
-    /// Every definition of a folder, with its samples.
+    /// Every definition of a folder that drives its sagas, with its samples. What only observes has laws of its own.
     ///
     /// # Panics
     /// When anything cannot be read, or the folder holds no definition.
@@ -145,7 +145,8 @@ impl Specimen {
             documents.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
         names.sort();
         assert!(!names.is_empty(), "no definition in {}", folder.display());
-        names.iter().map(|name| Self::load(folder, name)).collect()
+        let all = names.iter().map(|name| Self::load(folder, name));
+        all.filter(|specimen| specimen.definition.observes().is_none()).collect()
     }
 
     /// The definition.

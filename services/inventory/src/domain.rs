@@ -4,12 +4,14 @@
 //! Two kinds of streams: an order's reservation (or a delivery's receipt) is the service's own; a product's stock is
 //! shared by all orders that want it.
 
+mod choreographed;
 mod receipt;
 mod reservation;
 mod stock;
 #[cfg(test)]
 mod stories;
 
+pub use choreographed::{Following, join, leave};
 pub use receipt::{Receipt, receive};
 pub use reservation::{Reservation, confirm, expire, release, reserve};
 pub use stock::Stock;
@@ -33,6 +35,10 @@ pub enum InventoryEvent {
     InventoryReleased(InventoryReleased),
     /// Private: an order's claim does not expire any more.
     ReservationConfirmed(ReservationConfirmed),
+    /// Private: the order was placed, and no saga drives it.
+    FlowJoined(FlowJoined),
+    /// Private: the order is off, and no saga drove it.
+    FlowLeft(FlowLeft),
     /// Published: goods came in.
     StockReceived(StockReceived),
     /// Private, of a product: goods came in.
@@ -46,6 +52,20 @@ pub enum InventoryEvent {
 /// An order's claim does not expire any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservationConfirmed {
+    /// The order.
+    pub order_id: OrderId,
+}
+
+/// An order was placed that no saga drives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowJoined {
+    /// The order.
+    pub order_id: OrderId,
+}
+
+/// An order is off that no saga drove.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowLeft {
     /// The order.
     pub order_id: OrderId,
 }

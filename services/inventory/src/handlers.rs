@@ -1,11 +1,13 @@
 //! What commands, the order's events and time mean for stock: the domain's decisions in the participant's words. The
 //! library around it sees to repeats, tombstones, and the locks on products.
 
+use std::collections::BTreeMap;
+
 use backstitch_contracts::Payload;
 use backstitch_contracts::inventory::{
-    COMMANDS, InventoryReleased, InventoryReservationFailed, ReceiveStock, ReleaseInventory, ReserveInventory,
+    COMMANDS, InventoryReleased, InventoryReservationFailed, Item, ReceiveStock, ReleaseInventory, ReserveInventory,
 };
-use backstitch_contracts::orders::{self, OrderCancelled, OrderConfirmed};
+use backstitch_contracts::orders::{self, Flow, OrderCancelled, OrderConfirmed, OrderPlacedV3};
 use backstitch_domain::{OrderId, ProductId};
 use backstitch_event_store::StreamId;
 use backstitch_participant::{Answer, Changes, DomainEvent, Intent, Nothing, Participant, Route, View, Visibility};
@@ -14,7 +16,8 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Decision, InventoryEvent, Receipt, Reservation, Stock, Stocks, confirm, expire, receive, release, reserve,
+    Decision, Following, InventoryEvent, Receipt, Reservation, Stock, Stocks, confirm, expire, join, leave, receive,
+    release, reserve,
 };
 
 /// The inventory service's part in sagas.
@@ -29,6 +32,8 @@ pub struct Warehouse {
 pub struct OwnStream {
     /// Of an order.
     pub reservation: Reservation,
+    /// Of an order that no saga drives.
+    pub following: Following,
     /// Of a delivery.
     pub receipt: Receipt,
 }
@@ -45,12 +50,16 @@ pub enum Command {
 }
 
 /// What it hears of orders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
+    /// No saga will ask for its claim.
+    Placed(ReserveInventory),
     /// The claim is for good.
     Confirmed,
     /// The claim is over.
     Cancelled(OrderId),
+    /// The claim is over, and no saga will say so.
+    CalledOff(OrderId),
 }
 
 /// What it wakes up for.
@@ -87,9 +96,12 @@ impl DomainEvent for InventoryEvent {
             | Self::InventoryReservationFailed(_)
             | Self::InventoryReleased(_)
             | Self::StockReceived(_) => Visibility::Published,
-            Self::ReservationConfirmed(_) | Self::StockAdded(_) | Self::StockReserved(_) | Self::StockReturned(_) => {
-                Visibility::Private
-            }
+            Self::ReservationConfirmed(_)
+            | Self::FlowJoined(_)
+            | Self::FlowLeft(_)
+            | Self::StockAdded(_)
+            | Self::StockReserved(_)
+            | Self::StockReturned(_) => Visibility::Private,
         }
     }
 }
@@ -122,7 +134,15 @@ impl Participant for Warehouse {
         }
     }
 
+    fn metadata(&self, state: &OwnStream, _event: &InventoryEvent) -> BTreeMap<String, String> {
+        match state.following {
+            Following::No => Flow::Orchestrated.metadata(),
+            Following::Joined | Following::Left => Flow::Choreographed.metadata(),
+        }
+    }
+
     fn evolve(&self, state: &mut OwnStream, event: &InventoryEvent) {
+        state.following.evolve(event);
         state.reservation.evolve(event);
         state.receipt.evolve(event);
     }
@@ -133,13 +153,13 @@ impl Participant for Warehouse {
 
     fn shared_streams(&self, intent: Intent<'_, Self>, state: &OwnStream) -> Vec<StreamId> {
         match intent {
-            Intent::Command(Command::Reserve(command)) => {
+            Intent::Command(Command::Reserve(command)) | Intent::Event(Heard::Placed(command)) => {
                 command.items.iter().map(|item| stock_stream(&item.product_id)).collect()
             }
             Intent::Command(Command::Receive(command)) => vec![stock_stream(&command.product_id)],
             Intent::Command(Command::Release(_))
             | Intent::Compensation(_)
-            | Intent::Event(Heard::Cancelled(_))
+            | Intent::Event(Heard::Cancelled(_) | Heard::CalledOff(_))
             | Intent::Timer(Timer::Expiry) => claimed_streams(&state.reservation),
             Intent::Event(Heard::Confirmed) | Intent::Answered(_) => Vec::new(),
         }
@@ -188,6 +208,16 @@ impl Participant for Warehouse {
     fn react(&self, event: &Heard, view: &View<'_, Self>) -> Changes<Self> {
         let reservation = &view.state.reservation;
         match event {
+            Heard::Placed(wanted) => {
+                let joined = join(view.state.following, &stocks(wanted, view), wanted, view.now, self.hold);
+                joined.map_or_else(Changes::none, |(joined, claim)| Changes::of(joined).also(held(claim)))
+            }
+            Heard::CalledOff(order_id) => {
+                let Some((left, answer)) = leave(view.state.following, reservation, *order_id) else {
+                    return Changes::none();
+                };
+                answer.into_iter().map(changes).fold(Changes::of(left).cancel_timer(EXPIRY), Changes::also)
+            }
             Heard::Confirmed => match confirm(reservation) {
                 Some(event) => Changes::of(event).cancel_timer(EXPIRY),
                 None => Changes::none(),
@@ -206,21 +236,17 @@ impl Participant for Warehouse {
 
 impl Warehouse {
     fn reserve(&self, command: &ReserveInventory, view: &View<'_, Self>) -> Answer<Self> {
-        let stocks: Stocks = command
-            .items
-            .iter()
-            .map(|item| (item.product_id.clone(), *view.shared(&stock_stream(&item.product_id))))
-            .collect();
-        let decision = reserve(&view.state.reservation, &stocks, command, view.now, self.hold);
+        let decision = reserve(&view.state.reservation, &stocks(command, view), command, view.now, self.hold);
         match &decision.event {
-            InventoryEvent::InventoryReserved(claim) if !decision.stock.is_empty() => {
-                let reserved_until = claim.reserved_until;
-                Answer::Done(changes(decision).timer(EXPIRY, reserved_until, Timer::Expiry))
-            }
-            InventoryEvent::InventoryReserved(_) => Answer::Done(changes(decision)),
+            InventoryEvent::InventoryReserved(_) => Answer::Done(held(decision)),
             _ => Answer::Refused(changes(decision)),
         }
     }
+}
+
+fn stocks(command: &ReserveInventory, view: &View<'_, Warehouse>) -> Stocks {
+    let products = command.items.iter().map(|item| &item.product_id);
+    products.map(|product| (product.clone(), *view.shared(&stock_stream(product)))).collect()
 }
 
 fn route_command(message: &Message) -> Result<Route<Warehouse>, Rejection> {
@@ -244,6 +270,13 @@ fn route_command(message: &Message) -> Result<Route<Warehouse>, Rejection> {
 
 fn route_event(message: &Message) -> Result<Route<Warehouse>, Rejection> {
     match message.envelope.event_type.as_str() {
+        OrderPlacedV3::EVENT_TYPE if Flow::of(&message.envelope) == Flow::Choreographed => {
+            let OrderPlacedV3 { order_id, order_items, .. } = read(message)?;
+            let items =
+                order_items.into_iter().map(|line| Item { product_id: line.product_id, quantity: line.quantity });
+            let wanted = ReserveInventory { order_id, items: items.collect() };
+            Ok(Route::Event { event: Heard::Placed(wanted), stream: reservation_stream(order_id) })
+        }
         OrderConfirmed::EVENT_TYPE => {
             let event: OrderConfirmed = read(message)?;
             Ok(Route::Event { event: Heard::Confirmed, stream: reservation_stream(event.order_id) })
@@ -251,7 +284,11 @@ fn route_event(message: &Message) -> Result<Route<Warehouse>, Rejection> {
         OrderCancelled::EVENT_TYPE => {
             let event: OrderCancelled = read(message)?;
             let stream = reservation_stream(event.order_id);
-            Ok(Route::Event { event: Heard::Cancelled(event.order_id), stream })
+            let event = match Flow::of(&message.envelope) {
+                Flow::Orchestrated => Heard::Cancelled(event.order_id),
+                Flow::Choreographed => Heard::CalledOff(event.order_id),
+            };
+            Ok(Route::Event { event, stream })
         }
         _ => Ok(Route::Ignored),
     }
@@ -264,6 +301,17 @@ fn claimed_streams(reservation: &Reservation) -> Vec<StreamId> {
 
 fn released(reservation: &Reservation, order_id: OrderId) -> Changes<Warehouse> {
     changes(release(reservation, order_id)).cancel_timer(EXPIRY)
+}
+
+/// A decision to claim; a new claim ends by itself.
+fn held(decision: Decision) -> Changes<Warehouse> {
+    match &decision.event {
+        InventoryEvent::InventoryReserved(claim) if !decision.stock.is_empty() => {
+            let reserved_until = claim.reserved_until;
+            changes(decision).timer(EXPIRY, reserved_until, Timer::Expiry)
+        }
+        _ => changes(decision),
+    }
 }
 
 fn changes(decision: Decision) -> Changes<Warehouse> {

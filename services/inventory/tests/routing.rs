@@ -77,6 +77,26 @@ fn an_order_that_is_confirmed_or_cancelled_matters_and_one_that_is_placed_does_n
 }
 
 #[test]
+fn an_order_that_nobody_drives_is_followed_from_its_placing_on() {
+    let event = |event_type, version, data| {
+        let mut message = message("orders.events", event_type, data, &[]);
+        message.envelope.event_version = version;
+        message.envelope.metadata.insert("flow".to_owned(), "choreographed".to_owned());
+        warehouse().route(&message).unwrap()
+    };
+    let line = json!({"product_id": "lamp", "quantity": 2, "unit_price": 5, "line_total": 10});
+    let placed =
+        json!({"order_id": ORDER, "customer_id": ORDER, "order_items": [line], "total_amount": 10, "currency": "EUR"});
+    let cancelled = json!({"order_id": ORDER, "reason": "no", "cancelled_at": "2026-01-01T00:00:00Z"});
+    let route = event("OrderPlaced", 3, placed);
+    assert!(
+        matches!(&route, Route::Event { event: Heard::Placed(wanted), .. } if wanted.items.len() == 1),
+        "{route:?}"
+    );
+    assert!(matches!(event("OrderCancelled", 1, cancelled), Route::Event { event: Heard::CalledOff(_), .. }));
+}
+
+#[test]
 fn a_command_that_nobody_handles_or_that_breaks_a_rule_is_a_dead_letter() {
     assert_eq!(warehouse().route(&command("CountStock", json!({}))).unwrap_err().reason, "unknown-command");
     let none = json!({"receipt_id": "r-1", "product_id": "lamp", "quantity": 0});

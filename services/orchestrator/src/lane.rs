@@ -15,8 +15,8 @@ use backstitch_messaging::{LaneId, Record, TraceContext};
 use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, chain};
 use backstitch_saga::participant::{Heard, Turns};
 use backstitch_saga::{
-    By, Definition, Direction, Event, Fact, Input as SagaInput, JournalError, Move, SagaId, State, StepName, Timestamp,
-    Unsendable, command_id, decide_move, migrate::moved_to,
+    By, Definition, Direction, Event, Fact, Input as SagaInput, JournalError, Move, SagaId, Seen, State, StepName,
+    Timestamp, Unsendable, command_id, decide_move, migrate::moved_to,
 };
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -631,7 +631,7 @@ fn new_saga(
     now: DateTime<Utc>,
 ) -> Live {
     let (correlation_id, user_id) = match input {
-        SagaInput::Start(start) => (start.correlation_id, start.user_id.clone()),
+        SagaInput::Start(start) | SagaInput::Seen(Seen { start, .. }) => (start.correlation_id, start.user_id.clone()),
         _ => (id, None),
     };
     Live {

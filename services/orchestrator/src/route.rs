@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use backstitch_contracts::orders::FLOW;
 use backstitch_contracts::saga::{
     self, AbandonSaga, CancelSaga, CancelSubSaga, MigrateSaga, PauseSaga, ReportSubSaga, ResumeSaga, RetrySaga,
     SignalSaga, SkipStep, StartSaga, StartSubSaga,
@@ -9,7 +10,9 @@ use backstitch_contracts::saga::{
 use backstitch_contracts::{Envelope, Payload, headers};
 use backstitch_processor::{Message, Rejection};
 use backstitch_saga::sub_saga::{COMPLETED, GOES_ON, ROLLED_BACK};
-use backstitch_saga::{By, Definition, Input, Parent, ParentCancel, Reply, SagaId, Signal, Start, StartedBy, StepName};
+use backstitch_saga::{
+    By, Definition, Input, Parent, ParentCancel, Reply, SagaId, Seen, Signal, Start, StartedBy, StepName,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -100,7 +103,8 @@ pub fn targets(definitions: &Definitions, message: &Message) -> Result<Vec<Targe
     let envelope = &message.envelope;
     let mut targets = Vec::new();
     for definition in definitions.all() {
-        if !definition.reads(&message.topic, &envelope.event_type) {
+        // What is observed may begin with any event of its flow: see below.
+        if definition.observes().is_some() || !definition.reads(&message.topic, &envelope.event_type) {
             continue;
         }
         let mut keys = definition.reply_keys(&message.topic, &envelope.event_type, &envelope.data);
@@ -116,7 +120,8 @@ pub fn targets(definitions: &Definitions, message: &Message) -> Result<Vec<Targe
             }
         }
     }
-    for definition in definitions.all_deployed() {
+    targets.extend(observations(definitions, message)?);
+    for definition in definitions.all_deployed().filter(|definition| definition.observes().is_none()) {
         let found = definition.start_of(&message.topic, &envelope.event_type, &envelope.data);
         let found = match found {
             // Others wait for this message: what it would have started is told, and left.
@@ -132,6 +137,26 @@ pub fn targets(definitions: &Definitions, message: &Message) -> Result<Vec<Targe
             let started_by = StartedBy { topic: message.topic.clone(), event_type: envelope.event_type.clone() };
             let start = start(envelope, found.key.clone(), found.data, Some(started_by));
             targets.push(begin(definition.name(), &found.key, Input::Start(start)));
+        }
+    }
+    Ok(targets)
+}
+
+/// An event of a flow that is only observed, for the sagas that observe it.
+fn observations(definitions: &Definitions, message: &Message) -> Result<Vec<Target>, Rejection> {
+    let envelope = &message.envelope;
+    let Some(flow) = envelope.metadata.get(FLOW) else { return Ok(Vec::new()) };
+    let (topic, event_type, event) = (message.topic.as_str(), envelope.event_type.as_str(), &envelope.data);
+    let mut targets = Vec::new();
+    for definition in definitions.all_deployed().filter(|definition| definition.observes() == Some(flow)) {
+        let mut keys = definition.reply_keys(topic, event_type, event);
+        keys.extend(definition.starts_with(topic, event_type, event).map(|start| start.key));
+        for key in keys.into_iter().filter(|key| !message.elsewhere.contains(key)) {
+            check_key(&key)?;
+            let started_by = StartedBy { topic: message.topic.clone(), event_type: envelope.event_type.clone() };
+            let start = start(envelope, key.clone(), event.clone(), Some(started_by));
+            let seen = Input::Seen(Seen { start, event: reply(message) });
+            targets.push(begin(definition.name(), &key, seen));
         }
     }
     Ok(targets)

@@ -68,6 +68,12 @@ pub(crate) fn order_fulfilment() -> Definition {
     backstitch_saga_yaml::load_file(&file).unwrap()
 }
 
+/// The same order, only observed.
+pub(crate) fn order_choreographed() -> Definition {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sagas/order-choreographed.yaml");
+    backstitch_saga_yaml::load_file(&file).unwrap()
+}
+
 /// A later version of the saga that ships, with one text replaced.
 pub(crate) fn later_order_fulfilment(what: &str, by: &str) -> Definition {
     let text = order_fulfilment().to_canonical_json().replace(r#""version":1"#, r#""version":2"#);

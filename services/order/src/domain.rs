@@ -2,13 +2,17 @@
 //! store, no broker.
 
 mod cancel;
+mod choreographed;
 mod confirm;
 mod note;
 mod place;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_choreographed;
 
 pub use cancel::{CancelOrderRefusal, ShipmentKnown, cancel};
+pub use choreographed::{News, Patience, Waiting, follow, give_up, waits_for};
 pub use confirm::{ConfirmOrderRefusal, confirm};
 pub use note::{note_delivery, note_reservation, note_shipment, note_shipment_cancelled};
 pub use place::{DraftLine, DraftOrder, PlaceOrderRefusal, check, place};
@@ -31,6 +35,8 @@ pub enum OrderEvent {
     OrderCancelled(OrderCancelled),
     /// Private: its items are reserved.
     ReservationNoted(ReservationNoted),
+    /// Private: it is paid for, and its items are not known to be reserved yet.
+    PaymentNoted(PaymentNoted),
     /// Private: a carrier has it.
     ShipmentNoted(ShipmentNoted),
     /// Private: its shipment was called back.
@@ -44,6 +50,13 @@ pub enum OrderEvent {
 pub struct ReservationNoted {
     /// When the reservation ends unless the order is confirmed before.
     pub reserved_until: DateTime<Utc>,
+}
+
+/// The order is paid for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentNoted {
+    /// The payment.
+    pub payment_id: PaymentId,
 }
 
 /// A carrier has the order.
@@ -90,6 +103,8 @@ pub struct PlacedOrder {
     pub placed: OrderPlacedV3,
     /// How far it has come.
     pub stage: Stage,
+    /// What paid for it, where that was heard before the reservation.
+    pub paid_early: Option<PaymentId>,
     /// What paid for it, once confirmed.
     pub confirmation: Option<Confirmation>,
     /// What carries it, once shipped.
@@ -167,7 +182,8 @@ impl Order {
             (Self::Draft, OrderEvent::OrderPlaced(placed)) => {
                 let stage = Stage::PendingInventory;
                 let placed = placed.clone();
-                *self = Self::Placed(Box::new(PlacedOrder { placed, stage, confirmation: None, shipment: None }));
+                let blank = PlacedOrder { placed, stage, paid_early: None, confirmation: None, shipment: None };
+                *self = Self::Placed(Box::new(blank));
             }
             (Self::Draft, OrderEvent::OrderCancelled(cancelled)) => *self = Self::NeverToBePlaced(cancelled.clone()),
             (Self::Placed(order), event) => order.evolve(event),
@@ -183,6 +199,7 @@ impl PlacedOrder {
             OrderEvent::ReservationNoted(noted) => {
                 self.stage = Stage::PendingPayment { reserved_until: noted.reserved_until };
             }
+            OrderEvent::PaymentNoted(noted) => self.paid_early = Some(noted.payment_id),
             OrderEvent::OrderConfirmed(confirmed) => {
                 let OrderConfirmed { payment_id, confirmed_at, .. } = *confirmed;
                 self.confirmation = Some(Confirmation { payment_id, confirmed_at });

@@ -1,11 +1,14 @@
 //! What commands and the other contexts' events mean for an order: the domain's decisions in the participant's words. The
 //! library around it sees to repeats.
 
-use backstitch_contracts::inventory::{self, InventoryReserved};
+use std::collections::BTreeMap;
+
+use backstitch_contracts::inventory::{self, InventoryReleased, InventoryReservationFailed, InventoryReserved};
 use backstitch_contracts::orders::{
-    COMMANDS, CancelOrder, ConfirmOrder, OrderConfirmationRefused, OrderPlacedV3, PlaceOrder,
+    COMMANDS, CancelOrder, ConfirmOrder, Flow, OrderConfirmationRefused, OrderPlacedV3, PlaceOrder,
 };
-use backstitch_contracts::shipping::{self, OrderShipped, ShipmentCancelled, ShipmentDelivered};
+use backstitch_contracts::payments::{self, PaymentFailed, PaymentProcessed};
+use backstitch_contracts::shipping::{self, OrderShipped, ShipmentCancelled, ShipmentDelivered, ShipmentFailed};
 use backstitch_contracts::upcast::UPCASTERS;
 use backstitch_contracts::{Payload, headers};
 use backstitch_domain::OrderId;
@@ -16,13 +19,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::{
-    DraftOrder, Order, OrderEvent, PlaceOrderRefusal, ShipmentKnown, cancel, check, confirm, note_delivery,
-    note_reservation, note_shipment, note_shipment_cancelled, place,
+    DraftOrder, News, Order, OrderEvent, Patience, PlaceOrderRefusal, ShipmentKnown, Waiting, cancel, check, confirm,
+    follow, give_up, note_delivery, note_reservation, note_shipment, note_shipment_cancelled, place, waits_for,
 };
 
 /// The order service's part in sagas.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Orders;
+pub struct Orders {
+    /// How long an order that no saga drives waits for the other contexts.
+    pub patience: Patience,
+}
 
 /// What it is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,8 +45,10 @@ pub enum Command {
 /// What it hears of the other contexts.
 #[derive(Debug, Clone)]
 pub enum Heard {
-    /// Its items are reserved.
+    /// Its items are reserved, which a saga is told, too.
     Reserved(InventoryReserved),
+    /// It is one that no saga drives.
+    Followed(News),
     /// A carrier has it.
     Shipped(OrderShipped),
     /// Its shipment was called back.
@@ -48,6 +56,15 @@ pub enum Heard {
     /// It arrived.
     Delivered(ShipmentDelivered),
 }
+
+/// What it wakes up for.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub enum Timer {
+    /// Somebody was silent.
+    GiveUp(Waiting),
+}
+
+const WAIT: &str = "wait";
 
 /// The stream of an order.
 #[must_use]
@@ -63,6 +80,7 @@ impl DomainEvent for OrderEvent {
             | Self::OrderConfirmationRefused(_)
             | Self::OrderCancelled(_) => Visibility::Published,
             Self::ReservationNoted(_)
+            | Self::PaymentNoted(_)
             | Self::ShipmentNoted(_)
             | Self::ShipmentCancellationNoted(_)
             | Self::DeliveryNoted(_) => Visibility::Private,
@@ -88,7 +106,7 @@ impl Participant for Orders {
     type Event = OrderEvent;
     type Command = Command;
     type Heard = Heard;
-    type Timer = Nothing;
+    type Timer = Timer;
     type Call = Nothing;
     type Outcome = Nothing;
 
@@ -99,8 +117,19 @@ impl Participant for Orders {
     fn route(&self, message: &Message) -> Result<Route<Self>, Rejection> {
         match message.topic.as_str() {
             COMMANDS => route_command(message),
-            inventory::EVENTS | shipping::EVENTS => route_event(message),
+            inventory::EVENTS | payments::EVENTS | shipping::EVENTS => match Flow::of(&message.envelope) {
+                Flow::Choreographed => route_news(message),
+                Flow::Orchestrated => route_event(message),
+            },
             _ => Ok(Route::Ignored),
+        }
+    }
+
+    fn metadata(&self, state: &Order, event: &OrderEvent) -> BTreeMap<String, String> {
+        match (state.placed(), event) {
+            (Some(known), _) => known.placed.flow.metadata(),
+            (None, OrderEvent::OrderPlaced(placed)) => placed.flow.metadata(),
+            (None, _) => Flow::Orchestrated.metadata(),
         }
     }
 
@@ -110,9 +139,9 @@ impl Participant for Orders {
 
     fn decide(&self, command: &Command, view: &View<'_, Self>) -> Answer<Self> {
         match command {
-            Command::Place(placed) => decide_place(placed, view),
+            Command::Place(placed) => self.place(placed, view),
             Command::Confirm(command) => match confirm(view.state, command, view.now) {
-                Ok(events) => Answer::Done(changes(events)),
+                Ok(events) => Answer::Done(self.changes(events, view)),
                 Err(refusal) => {
                     let (order_id, reason) = (command.order_id, refusal.to_string());
                     let refused = OrderConfirmationRefused { order_id, reason };
@@ -120,7 +149,7 @@ impl Participant for Orders {
                 }
             },
             Command::Cancel(command, shipment) => match cancel(view.state, command, *shipment, view.now) {
-                Ok(events) => Answer::Done(changes(events)),
+                Ok(events) => Answer::Done(self.changes(events, view)),
                 Err(refusal) => {
                     // No event says so: whoever asked sees that the order is under way.
                     tracing::warn!(order_id = %command.order_id, %refusal, "an order was not cancelled");
@@ -148,30 +177,50 @@ impl Participant for Orders {
 
     fn react(&self, event: &Heard, view: &View<'_, Self>) -> Changes<Self> {
         let noted = match event {
+            Heard::Followed(news) => return self.changes(follow(view.state, news, view.now), view),
             Heard::Reserved(event) => note_reservation(view.state, event),
             Heard::Shipped(event) => note_shipment(view.state, event),
             Heard::ShipmentCancelled(event) => note_shipment_cancelled(view.state, event),
             Heard::Delivered(event) => note_delivery(view.state, event),
         };
-        noted.map_or_else(Changes::none, Changes::of)
+        self.changes(noted.into_iter().collect(), view)
     }
-}
 
-fn decide_place(placed: &OrderPlacedV3, view: &View<'_, Orders>) -> Answer<Orders> {
-    match (place(view.state, placed), view.state) {
-        (Ok(event), _) => Answer::Done(Changes::of(event)),
-        (Err(_), Order::NeverToBePlaced(cancelled)) => {
-            Answer::Refused(Changes::of(OrderEvent::OrderCancelled(cancelled.clone())))
-        }
-        (Err(refusal), _) => {
-            tracing::warn!(order_id = %placed.order_id, %refusal, "an order was not placed");
-            Answer::Refused(Changes::none())
+    fn wake(&self, timer: &Timer, view: &View<'_, Self>) -> Changes<Self> {
+        match timer {
+            Timer::GiveUp(waiting) => self.changes(give_up(view.state, *waiting, view.now), view),
         }
     }
 }
 
-fn changes(events: Vec<OrderEvent>) -> Changes<Orders> {
-    events.into_iter().fold(Changes::none(), Changes::and)
+impl Orders {
+    fn place(&self, placed: &OrderPlacedV3, view: &View<'_, Self>) -> Answer<Self> {
+        match (place(view.state, placed), view.state) {
+            (Ok(event), _) => Answer::Done(self.changes(vec![event], view)),
+            (Err(_), Order::NeverToBePlaced(cancelled)) => {
+                Answer::Refused(Changes::of(OrderEvent::OrderCancelled(cancelled.clone())))
+            }
+            (Err(refusal), _) => {
+                tracing::warn!(order_id = %placed.order_id, %refusal, "an order was not placed");
+                Answer::Refused(Changes::none())
+            }
+        }
+    }
+
+    /// Events, and the timer of whoever is waited for after them.
+    fn changes(&self, events: Vec<OrderEvent>, view: &View<'_, Self>) -> Changes<Self> {
+        let mut after = view.state.clone();
+        events.iter().for_each(|event| after.evolve(event));
+        let (before, now) = (waits_for(view.state), waits_for(&after));
+        let changes = events.into_iter().fold(Changes::none(), Changes::and);
+        match now {
+            Some(waiting) if before != now => {
+                changes.timer(WAIT, view.now + self.patience.with(waiting), Timer::GiveUp(waiting))
+            }
+            None if before.is_some() => changes.cancel_timer(WAIT),
+            Some(_) | None => changes,
+        }
+    }
 }
 
 fn route_command(message: &Message) -> Result<Route<Orders>, Rejection> {
@@ -227,6 +276,42 @@ fn route_event(message: &Message) -> Result<Route<Orders>, Rejection> {
         _ => return Ok(Route::Ignored),
     };
     Ok(Route::Event { event, stream: stream(order_id) })
+}
+
+/// What the other contexts say about an order that no saga drives.
+fn route_news(message: &Message) -> Result<Route<Orders>, Rejection> {
+    let cannot_be = |reason: String| News::CannotBe { reason };
+    let (order_id, news) = match message.envelope.event_type.as_str() {
+        InventoryReserved::EVENT_TYPE => {
+            let event: InventoryReserved = read(message)?;
+            (event.order_id, News::Reserved(event))
+        }
+        InventoryReservationFailed::EVENT_TYPE => {
+            let event: InventoryReservationFailed = read(message)?;
+            (event.order_id, cannot_be(event.reason))
+        }
+        InventoryReleased::EVENT_TYPE => {
+            let event: InventoryReleased = read(message)?;
+            (event.order_id, cannot_be("its items are not reserved any more".to_owned()))
+        }
+        PaymentProcessed::EVENT_TYPE => {
+            let event: PaymentProcessed = read(message)?;
+            (event.order_id, News::Paid(event.payment_id))
+        }
+        PaymentFailed::EVENT_TYPE => {
+            let event: PaymentFailed = read(message)?;
+            if event.retry_possible {
+                return Ok(Route::Ignored);
+            }
+            (event.order_id, cannot_be(event.reason))
+        }
+        ShipmentFailed::EVENT_TYPE => {
+            let event: ShipmentFailed = read(message)?;
+            (event.order_id, cannot_be(event.reason))
+        }
+        _ => return route_event(message),
+    };
+    Ok(Route::Event { event: Heard::Followed(news), stream: stream(order_id) })
 }
 
 /// An order against the rules is a dead letter: no event tells its sender, who can ask the same rules over HTTP first.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use axum::routing::get;
 use axum::{Json, Router};
+use backstitch_contracts::orders::Flow;
 use backstitch_participant_http::{Reader, Sender};
 use backstitch_projection::admin::Admin;
 use utoipa::OpenApi;
@@ -29,13 +30,21 @@ pub struct Api {
     orders: Reader<Orders>,
     messages: Sender,
     read: Arc<dyn Queries>,
+    flow: Flow,
 }
 
 impl Api {
     /// An API that sends messages, looks at these streams for what they lead to, and answers questions from read models.
     #[must_use]
     pub const fn new(orders: Reader<Orders>, messages: Sender, read: Arc<dyn Queries>) -> Self {
-        Self { orders, messages, read }
+        Self { orders, messages, read, flow: Flow::Orchestrated }
+    }
+
+    /// Whoever does not say who drives their order leaves it to `flow`.
+    #[must_use]
+    pub const fn placing(mut self, flow: Flow) -> Self {
+        self.flow = flow;
+        self
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use backstitch_contracts::orders::{COMMANDS, EVENTS};
-use backstitch_contracts::{customers, inventory, shipping};
+use backstitch_contracts::{customers, inventory, payments, shipping};
 use backstitch_messaging_kafka::InboxPlan;
 use backstitch_order::handlers::Orders;
 use backstitch_order::http::{Api, router};
@@ -40,9 +40,10 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let wires = Wires::connect(NAME, context.config.as_ref())?;
     let store = Arc::new(wires.event_store(&context).await?);
     let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
-    let inputs = vec![inventory::EVENTS.to_owned(), shipping::EVENTS.to_owned()];
+    let orders = Orders { patience: context.config.choreography.patience() };
+    let inputs = vec![inventory::EVENTS.to_owned(), payments::EVENTS.to_owned(), shipping::EVENTS.to_owned()];
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };
-    let make = move |_| ParticipantLogic::new(Arc::new(Orders), settings.clone());
+    let make = move |_| ParticipantLogic::new(Arc::new(orders), settings.clone());
     wires.processor(&context, plan, Arc::new(NoCalls), make).await?;
     let written =
         [(COMMANDS, wires.encoder(COMMANDS).await?), (customers::EVENTS, wires.encoder(customers::EVENTS).await?)];
@@ -52,7 +53,8 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     if context.config.projections.run {
         wires.projections(&context, READ_SIDE, &models);
     }
-    let routes = router(Api::new(Reader::new(Orders, store), messages, Arc::new(PgQueries::new(read_pool))), models);
+    let api = Api::new(Reader::new(orders, store), messages, Arc::new(PgQueries::new(read_pool)));
+    let routes = router(api.placing(context.config.choreography.flow), models);
     context.serve(&context.config.http, &context.config.auth, routes).await?;
     Ok(())
 }

@@ -1,8 +1,12 @@
 //! What the order service is told.
 
+use backstitch_contracts::orders::Flow;
 use backstitch_service_kit::database;
 use backstitch_wiring::sections::{DatabaseSettings, Problem};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+
+use crate::domain::Patience;
 
 /// `projections`: who builds the read models.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -26,8 +30,51 @@ backstitch_wiring::settings! {
         /// Who builds the read models.
         #[serde(default)]
         projections: ProjectionsSettings,
+        /// Orders that no saga drives.
+        #[serde(default)]
+        choreography: ChoreographySettings,
     }
     checked_by read_problems
+}
+
+/// `choreography`: which orders no saga drives, and how long these wait for whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChoreographySettings {
+    /// Who drives an order that is placed over HTTP and does not say: `orchestrated` or `choreographed`.
+    pub flow: Flow,
+    /// How long inventory may take to reserve, in seconds.
+    pub inventory_timeout_seconds: u32,
+    /// How long payment may take, all tries together, in seconds.
+    pub payment_timeout_seconds: u32,
+    /// How long shipping may take to hand it to a carrier, in seconds.
+    pub shipping_timeout_seconds: u32,
+}
+
+impl Default for ChoreographySettings {
+    fn default() -> Self {
+        let Patience { inventory, payment, shipping } = Patience::default();
+        let seconds = |wait: TimeDelta| u32::try_from(wait.num_seconds()).unwrap_or(u32::MAX);
+        Self {
+            flow: Flow::default(),
+            inventory_timeout_seconds: seconds(inventory),
+            payment_timeout_seconds: seconds(payment),
+            shipping_timeout_seconds: seconds(shipping),
+        }
+    }
+}
+
+impl ChoreographySettings {
+    /// How long an order waits for whom.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        let wait = |seconds: u32| TimeDelta::seconds(i64::from(seconds));
+        Patience {
+            inventory: wait(self.inventory_timeout_seconds),
+            payment: wait(self.payment_timeout_seconds),
+            shipping: wait(self.shipping_timeout_seconds),
+        }
+    }
 }
 
 fn read_problems(settings: &Settings) -> Vec<Problem> {

@@ -19,7 +19,7 @@ fn place() -> Ask {
 
 #[test]
 fn placing_an_order_keeps_the_contract() -> anyhow::Result<()> {
-    keeps_the_contract(&Trial::of(Orders, &Catalog::embedded()?, "orders.events", place()));
+    keeps_the_contract(&Trial::of(Orders::default(), &Catalog::embedded()?, "orders.events", place()));
     Ok(())
 }
 
@@ -30,7 +30,8 @@ fn confirming_an_order_keeps_the_contract() -> anyhow::Result<()> {
     let items = json!([{ "product_id": "lamp", "quantity": 2 }]);
     let reserved = json!({ "order_id": ORDER, "items": items, "reserved_until": "2027-02-01T08:00:00.000000Z" });
     let reserved = Ask::new("inventory.events", "InventoryReserved", ORDER, reserved);
-    let trial = Trial::of(Orders, &Catalog::embedded()?, "orders.events", confirm).before(place()).before(reserved);
+    let trial =
+        Trial::of(Orders::default(), &Catalog::embedded()?, "orders.events", confirm).before(place()).before(reserved);
     keeps_the_contract(&trial);
     Ok(())
 }

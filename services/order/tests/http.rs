@@ -104,7 +104,7 @@ impl Door {
         let read = Arc::new(ReadModels::default());
         // Never reached: what the tests ask of projections is answered before the database is.
         let nowhere = PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/nothing").unwrap();
-        let api = Api::new(Reader::new(Orders, store.clone()), sender, read.clone());
+        let api = Api::new(Reader::new(Orders::default(), store.clone()), sender, read.clone());
         let routes = router(api, models(nowhere).unwrap());
         let auth: AuthSettings = serde_json::from_value(json!({"tokens": [
             {"name": "ann", "role": "operator", "token": TOKEN}, {"name": "zoe", "role": "admin", "token": ADMIN},

@@ -48,7 +48,7 @@ fn command(event_type: &str, data: Value) -> Message {
 
 fn cancel_order(headers: &[(&str, &str)]) -> ShipmentKnown {
     let cancel = message("orders.commands", "CancelOrder", json!({"order_id": ORDER, "reason": "no"}), headers);
-    match Orders.route(&cancel).unwrap() {
+    match Orders::default().route(&cancel).unwrap() {
         Route::Command { command: Command::Cancel(_, shipment), .. } => shipment,
         other => panic!("{other:?}"),
     }
@@ -66,23 +66,23 @@ fn place_order(quantity: i64, price: i64) -> Value {
 
 #[test]
 fn an_order_is_placed_in_its_own_stream_with_its_total() {
-    let route = Orders.route(&command("PlaceOrder", place_order(2, 1_050))).unwrap();
+    let route = Orders::default().route(&command("PlaceOrder", place_order(2, 1_050))).unwrap();
     let Route::Command { command: Command::Place(placed), stream: own } = route else { panic!("{route:?}") };
     assert_eq!((placed.total_amount, own), (2_100, stream(ORDER.parse().unwrap())));
 }
 
 #[test]
 fn an_order_against_a_rule_is_a_dead_letter_that_names_the_rule() {
-    let free = Orders.route(&command("PlaceOrder", place_order(2, 0))).unwrap_err();
+    let free = Orders::default().route(&command("PlaceOrder", place_order(2, 0))).unwrap_err();
     assert_eq!(free.reason, "invalid");
     assert!(free.detail.starts_with("order_price_not_positive: "), "{}", free.detail);
-    let none = Orders.route(&command("PlaceOrder", place_order(0, 1))).unwrap_err();
+    let none = Orders::default().route(&command("PlaceOrder", place_order(0, 1))).unwrap_err();
     assert!(none.detail.contains("0 is no quantity"), "{}", none.detail);
 }
 
 #[test]
 fn a_command_that_nobody_handles_is_a_dead_letter() {
-    let unknown = Orders.route(&command("PaintOrder", json!({}))).unwrap_err();
+    let unknown = Orders::default().route(&command("PaintOrder", json!({}))).unwrap_err();
     assert_eq!(unknown.reason, "unknown-command");
 }
 
@@ -97,12 +97,12 @@ fn a_saga_that_rolls_back_knows_that_the_shipment_is_off_and_a_customer_does_not
 fn a_shipment_is_heard_of_and_what_does_not_matter_is_passed_over() {
     let shipped =
         json!({"order_id": ORDER, "tracking_number": "T1", "carrier": "c", "shipped_at": "2026-01-01T00:00:00Z"});
-    let route = Orders.route(&message("shipping.events", "OrderShipped", shipped, &[])).unwrap();
+    let route = Orders::default().route(&message("shipping.events", "OrderShipped", shipped, &[])).unwrap();
     assert!(matches!(route, Route::Event { event: Heard::Shipped(_), .. }), "{route:?}");
     for (topic, event_type) in
         [("shipping.events", "ShipmentFailed"), ("inventory.events", "StockReceived"), ("x", "y")]
     {
-        let route = Orders.route(&message(topic, event_type, json!({}), &[])).unwrap();
+        let route = Orders::default().route(&message(topic, event_type, json!({}), &[])).unwrap();
         assert!(matches!(route, Route::Ignored), "{route:?}");
     }
 }

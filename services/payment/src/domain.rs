@@ -2,14 +2,18 @@
 //! gateway is asked elsewhere, and its certain outcome comes in as a value.
 
 mod charging;
+mod choreographed;
 mod refunding;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_choreographed;
 
 pub use charging::{Processing, process, settle_charge};
+pub use choreographed::{Following, Retries, hear_placed, hear_reserved, leave, settle_followed, try_again};
 pub use refunding::{Refunding, nothing_refunded, refund, settle_refund};
 
-use backstitch_contracts::payments::{PaymentFailed, PaymentProcessed, PaymentRefunded};
+use backstitch_contracts::payments::{PaymentFailed, PaymentProcessed, PaymentRefunded, ProcessPayment};
 use backstitch_domain::{Money, OrderId, PaymentId};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +24,12 @@ pub enum PaymentEvent {
     ChargeRequested(Charge),
     /// Private: the gateway did not take the money.
     ChargeFailed(ChargeFailed),
+    /// Private: an order was placed that no saga drives.
+    PaymentWanted(ProcessPayment),
+    /// Private: the items of such an order are reserved.
+    ReservationHeard(ReservationHeard),
+    /// Private: such an order is off.
+    FlowLeft(FlowLeft),
     /// Published: the customer was charged.
     PaymentProcessed(PaymentProcessed),
     /// Published: the customer was not charged.
@@ -33,6 +43,20 @@ pub enum PaymentEvent {
 pub struct ChargeFailed {
     /// The charge's idempotency key.
     pub key: String,
+}
+
+/// The items of an order are reserved that no saga drives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservationHeard {
+    /// The order.
+    pub order_id: OrderId,
+}
+
+/// An order is off that no saga drove.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowLeft {
+    /// The order.
+    pub order_id: OrderId,
 }
 
 /// A charge to be made at the gateway.

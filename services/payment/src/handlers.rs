@@ -1,26 +1,62 @@
 //! What commands and the gateway's answers mean for a payment: the domain's decisions in the participant's words. The
 //! library around it sees to repeats, tombstones, and refunds that overtake their charge.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use backstitch_contracts::Payload;
+use backstitch_contracts::inventory::{self, InventoryReserved};
+use backstitch_contracts::orders::{self, Flow, OrderCancelled, OrderPlacedV3};
 use backstitch_contracts::payments::{COMMANDS, PaymentFailed, ProcessPayment, RefundPayment};
 use backstitch_domain::OrderId;
 use backstitch_event_store::StreamId;
-use backstitch_participant::{Answer, Calls, Changes, DomainEvent, Nothing, Participant, Route, View, Visibility};
+use backstitch_participant::{Answer, Calls, Changes, DomainEvent, Participant, Route, View, Visibility};
 use backstitch_processor::{Message, Rejection};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Charge, ChargeOutcome, Payment, PaymentEvent, Processing, Refund, RefundOutcome, Refunding, nothing_refunded,
-    process, refund, settle_charge, settle_refund,
+    Charge, ChargeOutcome, Following, Payment, PaymentEvent, Processing, Refund, RefundOutcome, Refunding, Retries,
+    hear_placed, hear_reserved, leave, nothing_refunded, process, refund, settle_charge, settle_followed,
+    settle_refund, try_again,
 };
 use crate::gateway::Gateway;
 
 /// The payment service's part in sagas.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Payments;
+pub struct Payments {
+    /// How often a gateway is asked that says "not now", for an order that no saga drives.
+    pub retries: Retries,
+}
+
+/// An order's stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnStream {
+    /// Its payment.
+    pub payment: Payment,
+    /// Whether it is followed without being asked by a saga.
+    pub following: Following,
+}
+
+/// What it hears of an order that no saga drives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// What it comes to.
+    Placed(ProcessPayment),
+    /// It may be charged.
+    Reserved(OrderId),
+    /// It is off.
+    CalledOff(OrderId),
+}
+
+/// What it wakes up for.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub enum Timer {
+    /// The gateway may be asked again.
+    TryAgain,
+}
+
+const RETRY: &str = "retry";
 
 /// What it is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,19 +94,23 @@ pub fn stream(order_id: OrderId) -> StreamId {
 impl DomainEvent for PaymentEvent {
     fn visibility(&self) -> Visibility {
         match self {
-            Self::ChargeRequested(_) | Self::ChargeFailed(_) => Visibility::Private,
+            Self::ChargeRequested(_)
+            | Self::ChargeFailed(_)
+            | Self::PaymentWanted(_)
+            | Self::ReservationHeard(_)
+            | Self::FlowLeft(_) => Visibility::Private,
             Self::PaymentProcessed(_) | Self::PaymentFailed(_) | Self::PaymentRefunded(_) => Visibility::Published,
         }
     }
 }
 
 impl Participant for Payments {
-    type State = Payment;
+    type State = OwnStream;
     type Shared = ();
     type Event = PaymentEvent;
     type Command = Command;
-    type Heard = Nothing;
-    type Timer = Nothing;
+    type Heard = Heard;
+    type Timer = Timer;
     type Call = Call;
     type Outcome = Outcome;
 
@@ -79,30 +119,30 @@ impl Participant for Payments {
     }
 
     fn route(&self, message: &Message) -> Result<Route<Self>, Rejection> {
-        if message.topic != COMMANDS {
-            return Ok(Route::Ignored);
-        }
-        match message.envelope.event_type.as_str() {
-            ProcessPayment::EVENT_TYPE => {
-                let command: ProcessPayment = read(message)?;
-                Ok(Route::Command { stream: stream(command.order_id), command: Command::Process(command) })
+        match message.topic.as_str() {
+            COMMANDS => route_command(message),
+            orders::EVENTS | inventory::EVENTS if Flow::of(&message.envelope) == Flow::Choreographed => {
+                route_event(message)
             }
-            RefundPayment::EVENT_TYPE => {
-                let command: RefundPayment = read(message)?;
-                let (stream, undoes) = (stream(command.order_id), ProcessPayment::EVENT_TYPE);
-                Ok(Route::Compensation { command: Command::Refund(command), stream, undoes })
-            }
-            other => Err(Rejection::unknown_command(other)),
+            _ => Ok(Route::Ignored),
         }
     }
 
-    fn evolve(&self, state: &mut Payment, event: &PaymentEvent) {
-        state.evolve(event);
+    fn metadata(&self, state: &OwnStream, _event: &PaymentEvent) -> BTreeMap<String, String> {
+        match state.following {
+            Following::No => Flow::Orchestrated.metadata(),
+            _ => Flow::Choreographed.metadata(),
+        }
+    }
+
+    fn evolve(&self, state: &mut OwnStream, event: &PaymentEvent) {
+        state.payment.evolve(event);
+        state.following.evolve(event);
     }
 
     fn decide(&self, command: &Command, view: &View<'_, Self>) -> Answer<Self> {
         match command {
-            Command::Process(command) => match process(view.state, command, view.id, view.attempt) {
+            Command::Process(command) => match process(&view.state.payment, command, view.id, view.attempt) {
                 Processing::Ask(charge) => Answer::Call {
                     call: Call::Charge(charge.clone()),
                     changes: Changes::of(PaymentEvent::ChargeRequested(charge)),
@@ -114,7 +154,7 @@ impl Participant for Payments {
     }
 
     fn compensate(&self, command: &Command, view: &View<'_, Self>) -> Answer<Self> {
-        match refund(view.state, command.order_id()) {
+        match refund(&view.state.payment, command.order_id()) {
             Refunding::Ask(refund) => Answer::call(Call::Refund(refund)),
             Refunding::Known(event) => settled(vec![event]),
         }
@@ -136,6 +176,91 @@ impl Participant for Payments {
             Outcome::Refund(refund, outcome) => settled(vec![settle_refund(refund, outcome)]),
         }
     }
+
+    fn react(&self, event: &Heard, view: &View<'_, Self>) -> Changes<Self> {
+        let OwnStream { payment, following } = view.state;
+        match event {
+            Heard::Placed(wanted) => following_up(hear_placed(following, payment, wanted)),
+            Heard::Reserved(order_id) => following_up(hear_reserved(following, payment, *order_id)),
+            Heard::CalledOff(order_id) => leave(following, payment, *order_id).map_or_else(Changes::none, |left| {
+                let (events, refund) = left;
+                giving_back(following_up(events), refund).cancel_timer(RETRY)
+            }),
+        }
+    }
+
+    fn wake(&self, timer: &Timer, view: &View<'_, Self>) -> Changes<Self> {
+        match timer {
+            Timer::TryAgain => {
+                following_up(try_again(&view.state.following, &view.state.payment).into_iter().collect())
+            }
+        }
+    }
+
+    fn called(&self, outcome: &Outcome, view: &View<'_, Self>) -> Changes<Self> {
+        let OwnStream { payment, following } = view.state;
+        match outcome {
+            Outcome::Charge(charge, outcome) => {
+                let (events, refund) = settle_followed(following, payment, charge, outcome, self.retries);
+                let may_do = events
+                    .iter()
+                    .any(|event| matches!(event, PaymentEvent::PaymentFailed(failed) if failed.retry_possible));
+                let changes = giving_back(following_up(events), refund);
+                let due_at = view.now + self.retries.pause(charge.attempt);
+                if may_do { changes.timer(RETRY, due_at, Timer::TryAgain) } else { changes }
+            }
+            Outcome::Refund(refund, outcome) => Changes::of(settle_refund(refund, outcome)),
+        }
+    }
+}
+
+/// Events, and the charges that they ask for.
+fn following_up(events: Vec<PaymentEvent>) -> Changes<Payments> {
+    events.into_iter().fold(Changes::none(), |changes, event| match &event {
+        PaymentEvent::ChargeRequested(charge) => {
+            let call = Call::Charge(charge.clone());
+            changes.and(event).and_call(call)
+        }
+        _ => changes.and(event),
+    })
+}
+
+fn giving_back(changes: Changes<Payments>, refund: Option<Refund>) -> Changes<Payments> {
+    refund.into_iter().fold(changes, |changes, refund| changes.and_call(Call::Refund(refund)))
+}
+
+fn route_command(message: &Message) -> Result<Route<Payments>, Rejection> {
+    match message.envelope.event_type.as_str() {
+        ProcessPayment::EVENT_TYPE => {
+            let command: ProcessPayment = read(message)?;
+            Ok(Route::Command { stream: stream(command.order_id), command: Command::Process(command) })
+        }
+        RefundPayment::EVENT_TYPE => {
+            let command: RefundPayment = read(message)?;
+            let (stream, undoes) = (stream(command.order_id), ProcessPayment::EVENT_TYPE);
+            Ok(Route::Compensation { command: Command::Refund(command), stream, undoes })
+        }
+        other => Err(Rejection::unknown_command(other)),
+    }
+}
+
+fn route_event(message: &Message) -> Result<Route<Payments>, Rejection> {
+    let (event, order_id) = match message.envelope.event_type.as_str() {
+        OrderPlacedV3::EVENT_TYPE => {
+            let OrderPlacedV3 { order_id, customer_id, total_amount, currency, .. } = read(message)?;
+            (Heard::Placed(ProcessPayment { order_id, amount: total_amount, currency, customer_id }), order_id)
+        }
+        OrderCancelled::EVENT_TYPE => {
+            let event: OrderCancelled = read(message)?;
+            (Heard::CalledOff(event.order_id), event.order_id)
+        }
+        InventoryReserved::EVENT_TYPE => {
+            let event: InventoryReserved = read(message)?;
+            (Heard::Reserved(event.order_id), event.order_id)
+        }
+        _ => return Ok(Route::Ignored),
+    };
+    Ok(Route::Event { event, stream: stream(order_id) })
 }
 
 impl Command {

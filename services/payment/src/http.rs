@@ -119,5 +119,5 @@ async fn payment(
     let payment = state.ok_or_else(|| {
         Problem::not_found("payment_unknown", format!("nobody ever asked for a payment of order `{order_id}`"))
     })?;
-    Ok(Json(PaymentView::of(order_id, &payment)))
+    Ok(Json(PaymentView::of(order_id, &payment.payment)))
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use backstitch_contracts::payments::{COMMANDS, EVENTS};
+use backstitch_contracts::{inventory, orders};
 use backstitch_messaging_kafka::InboxPlan;
 use backstitch_participant::{CallsOf, ParticipantLogic, Settings as ParticipantSettings};
 use backstitch_participant_http::Reader;
@@ -34,10 +35,12 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let store = Arc::new(wires.event_store(&context).await?);
     let calls = CallsOf(GatewayCalls(gateway::open(context.config.gateway.clone())?));
     let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
-    let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs: Vec::new() };
-    let make = move |_| ParticipantLogic::new(Arc::new(Payments), settings.clone());
+    let payments = Payments { retries: context.config.choreography.retries() };
+    let inputs = vec![orders::EVENTS.to_owned(), inventory::EVENTS.to_owned()];
+    let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };
+    let make = move |_| ParticipantLogic::new(Arc::new(payments), settings.clone());
     wires.processor(&context, plan, Arc::new(calls), make).await?;
-    let routes = router(Api::new(Reader::new(Payments, store)));
+    let routes = router(Api::new(Reader::new(payments, store)));
     context.serve(&context.config.http, &context.config.auth, routes).await?;
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! What the payment service is told.
 
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Retries;
 use crate::gateway::GatewaySettings;
 
 backstitch_wiring::settings! {
@@ -8,5 +12,33 @@ backstitch_wiring::settings! {
         /// Who takes the money.
         #[serde(default)]
         gateway: GatewaySettings,
+        /// Orders that no saga drives.
+        #[serde(default)]
+        choreography: ChoreographySettings,
+    }
+}
+
+/// `choreography`: what a saga would see to otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChoreographySettings {
+    /// Most charges of one order, when the gateway says "not now".
+    pub attempts_max: u32,
+    /// How long after the first it is asked again, in seconds; each time after twice as long, at most a minute.
+    pub retry_after_seconds: u32,
+}
+
+impl Default for ChoreographySettings {
+    fn default() -> Self {
+        Self { attempts_max: 3, retry_after_seconds: 1 }
+    }
+}
+
+impl ChoreographySettings {
+    /// How often the gateway is asked.
+    #[must_use]
+    pub fn retries(&self) -> Retries {
+        let first_after = TimeDelta::seconds(i64::from(self.retry_after_seconds));
+        Retries { attempts_max: self.attempts_max, first_after }
     }
 }

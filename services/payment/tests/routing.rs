@@ -47,13 +47,14 @@ fn command(event_type: &str, data: Value) -> Message {
 
 #[test]
 fn a_refund_undoes_a_payment_in_the_same_stream() {
-    let forward = Payments
+    let forward = Payments::default()
         .route(&command(
             "ProcessPayment",
             json!({"order_id": ORDER, "amount": 1, "currency": "EUR", "customer_id": ORDER}),
         ))
         .unwrap();
-    let back = Payments.route(&command("RefundPayment", json!({"order_id": ORDER, "reason": "no"}))).unwrap();
+    let back =
+        Payments::default().route(&command("RefundPayment", json!({"order_id": ORDER, "reason": "no"}))).unwrap();
     assert_eq!(forward.stream(), Some(&stream(ORDER.parse().unwrap())));
     assert_eq!(forward.stream(), back.stream());
     assert!(matches!(back, Route::Compensation { undoes: "ProcessPayment", .. }), "{back:?}");
@@ -61,8 +62,18 @@ fn a_refund_undoes_a_payment_in_the_same_stream() {
 
 #[test]
 fn a_command_that_nobody_handles_or_that_breaks_the_contract_is_a_dead_letter() {
-    assert_eq!(Payments.route(&command("Dance", json!({}))).unwrap_err().reason, "unknown-command");
-    let rejection = Payments.route(&command("ProcessPayment", json!({"order_id": "seven"}))).unwrap_err();
+    assert_eq!(Payments::default().route(&command("Dance", json!({}))).unwrap_err().reason, "unknown-command");
+    let rejection = Payments::default().route(&command("ProcessPayment", json!({"order_id": "seven"}))).unwrap_err();
     assert_eq!(rejection.reason, "invalid");
     assert!(rejection.detail.contains("breaks a rule: "), "{}", rejection.detail);
+}
+
+#[test]
+fn a_reservation_matters_only_where_nobody_drives_the_order() {
+    let reserved = json!({"order_id": ORDER, "items": [], "reserved_until": "2026-01-01T00:00:00Z"});
+    let mut reserved = message("inventory.events", "InventoryReserved", reserved, &[]);
+    assert!(matches!(Payments::default().route(&reserved).unwrap(), Route::Ignored));
+    reserved.envelope.metadata.insert("flow".to_owned(), "choreographed".to_owned());
+    let route = Payments::default().route(&reserved).unwrap();
+    assert_eq!(route.stream(), Some(&stream(ORDER.parse().unwrap())));
 }

@@ -2,16 +2,18 @@
 //! carrier is asked elsewhere, and its certain outcome comes in as a value.
 
 mod cancelling;
+mod choreographed;
 mod delivering;
 mod sending;
 #[cfg(test)]
 mod stories;
 
 pub use cancelling::{CallBack, CancelShipmentRefusal, Cancelling, cancel, cancelled};
+pub use choreographed::{Following, Leaving, called_back, hear_confirmed, hear_placed, leave, settle_followed};
 pub use delivering::{note_delivery, pause};
 pub use sending::{Sending, refused, settle_parcel, ship};
 
-use backstitch_contracts::shipping::{OrderShipped, ShipmentCancelled, ShipmentDelivered, ShipmentFailed};
+use backstitch_contracts::shipping::{OrderShipped, ShipOrder, ShipmentCancelled, ShipmentDelivered, ShipmentFailed};
 use backstitch_domain::{Address, OrderId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,12 @@ pub enum ShippingEvent {
     ParcelRequested(Parcel),
     /// Private: the carrier did not take the parcel.
     ParcelRefused(ParcelRefused),
+    /// Private: an order was placed that no saga drives.
+    ShipmentWanted(ShipOrder),
+    /// Private: such an order is confirmed.
+    ConfirmationHeard(ConfirmationHeard),
+    /// Private: such an order is off.
+    FlowLeft(FlowLeft),
     /// Published: the carrier has the parcel.
     OrderShipped(OrderShipped),
     /// Published: it has not.
@@ -38,6 +46,22 @@ pub enum ShippingEvent {
 pub struct ParcelRefused {
     /// The parcel's idempotency key.
     pub key: String,
+}
+
+/// An order is confirmed that no saga drives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmationHeard {
+    /// The order.
+    pub order_id: OrderId,
+}
+
+/// An order is off that no saga drove.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowLeft {
+    /// The order.
+    pub order_id: OrderId,
+    /// For people.
+    pub reason: String,
 }
 
 /// A parcel to be handed to the carrier.

@@ -1,22 +1,25 @@
 //! What commands and the carrier's answers mean for a shipment: the domain's decisions in the participant's words. The
 //! library around it sees to repeats, tombstones, and cancellations that overtake their shipment.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use backstitch_contracts::Payload;
+use backstitch_contracts::inventory::Item;
+use backstitch_contracts::orders::{self, Flow, OrderCancelled, OrderConfirmed, OrderPlacedV3};
 use backstitch_contracts::shipping::{COMMANDS, CancelShipment, ShipOrder};
 use backstitch_domain::OrderId;
 use backstitch_event_store::StreamId;
-use backstitch_participant::{Answer, Calls, Changes, DomainEvent, Nothing, Participant, Route, View, Visibility};
+use backstitch_participant::{Answer, Calls, Changes, DomainEvent, Participant, Route, View, Visibility};
 use backstitch_processor::{Message, Rejection};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::Carrier;
 use crate::domain::{
-    CallBack, Cancelling, Parcel, ParcelOutcome, Sending, Shipment, ShippingEvent, cancel, cancelled, note_delivery,
-    pause, refused, settle_parcel, ship,
+    CallBack, Cancelling, Following, Parcel, ParcelOutcome, Sending, Shipment, ShippingEvent, called_back, cancel,
+    cancelled, hear_confirmed, hear_placed, leave, note_delivery, pause, refused, settle_followed, settle_parcel, ship,
 };
 
 /// The shipping service's part in sagas.
@@ -24,6 +27,26 @@ use crate::domain::{
 pub struct Shipments {
     /// How long after shipping the carrier is first asked whether the parcel arrived, if ever.
     pub ask_after: Option<TimeDelta>,
+}
+
+/// An order's stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnStream {
+    /// Its shipment.
+    pub shipment: Shipment,
+    /// Whether it is followed without being asked by a saga.
+    pub following: Following,
+}
+
+/// What it hears of an order that no saga drives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Where it goes.
+    Placed(ShipOrder),
+    /// It may be shipped.
+    Confirmed(OrderId),
+    /// It is off.
+    CalledOff(CancelShipment),
 }
 
 /// What it is asked for.
@@ -88,7 +111,11 @@ pub fn stream(order_id: OrderId) -> StreamId {
 impl DomainEvent for ShippingEvent {
     fn visibility(&self) -> Visibility {
         match self {
-            Self::ParcelRequested(_) | Self::ParcelRefused(_) => Visibility::Private,
+            Self::ParcelRequested(_)
+            | Self::ParcelRefused(_)
+            | Self::ShipmentWanted(_)
+            | Self::ConfirmationHeard(_)
+            | Self::FlowLeft(_) => Visibility::Private,
             Self::OrderShipped(_)
             | Self::ShipmentFailed(_)
             | Self::ShipmentCancelled(_)
@@ -98,11 +125,11 @@ impl DomainEvent for ShippingEvent {
 }
 
 impl Participant for Shipments {
-    type State = Shipment;
+    type State = OwnStream;
     type Shared = ();
     type Event = ShippingEvent;
     type Command = Command;
-    type Heard = Nothing;
+    type Heard = Heard;
     type Timer = Timer;
     type Call = Call;
     type Outcome = Outcome;
@@ -112,30 +139,28 @@ impl Participant for Shipments {
     }
 
     fn route(&self, message: &Message) -> Result<Route<Self>, Rejection> {
-        if message.topic != COMMANDS {
-            return Ok(Route::Ignored);
-        }
-        match message.envelope.event_type.as_str() {
-            ShipOrder::EVENT_TYPE => {
-                let command: ShipOrder = read(message)?;
-                Ok(Route::Command { stream: stream(command.order_id), command: Command::Ship(command) })
-            }
-            CancelShipment::EVENT_TYPE => {
-                let command: CancelShipment = read(message)?;
-                let (stream, undoes) = (stream(command.order_id), ShipOrder::EVENT_TYPE);
-                Ok(Route::Compensation { command: Command::Cancel(command), stream, undoes })
-            }
-            other => Err(Rejection::unknown_command(other)),
+        match message.topic.as_str() {
+            COMMANDS => route_command(message),
+            orders::EVENTS if Flow::of(&message.envelope) == Flow::Choreographed => route_event(message),
+            _ => Ok(Route::Ignored),
         }
     }
 
-    fn evolve(&self, state: &mut Shipment, event: &ShippingEvent) {
-        state.evolve(event);
+    fn metadata(&self, state: &OwnStream, _event: &ShippingEvent) -> BTreeMap<String, String> {
+        match state.following {
+            Following::No => Flow::Orchestrated.metadata(),
+            _ => Flow::Choreographed.metadata(),
+        }
+    }
+
+    fn evolve(&self, state: &mut OwnStream, event: &ShippingEvent) {
+        state.shipment.evolve(event);
+        state.following.evolve(event);
     }
 
     fn decide(&self, command: &Command, view: &View<'_, Self>) -> Answer<Self> {
         match command {
-            Command::Ship(command) => match ship(view.state, command, view.id, view.attempt) {
+            Command::Ship(command) => match ship(&view.state.shipment, command, view.id, view.attempt) {
                 Sending::Ask(parcel) => Answer::Call {
                     call: Call::Ship(parcel.clone()),
                     changes: Changes::of(ShippingEvent::ParcelRequested(parcel)),
@@ -148,7 +173,7 @@ impl Participant for Shipments {
 
     fn compensate(&self, command: &Command, view: &View<'_, Self>) -> Answer<Self> {
         let Command::Cancel(command) = command else { return self.decide(command, view) };
-        match cancel(view.state, command) {
+        match cancel(&view.state.shipment, command) {
             Ok(Cancelling::Ask(call)) => Answer::call(Call::CallBack(call)),
             Ok(Cancelling::Known(event)) => settled(vec![event]),
             // No event says so: the saga hears nothing, becomes stuck, and asks for a person, who is needed here.
@@ -193,7 +218,7 @@ impl Participant for Shipments {
 
     fn wake(&self, timer: &Timer, view: &View<'_, Self>) -> Changes<Self> {
         let Timer::AskDelivery { asked } = *timer;
-        match view.state {
+        match &view.state.shipment {
             Shipment::Shipped { key, .. } => Changes::none().and_call(Call::AskDelivery { key: key.clone(), asked }),
             Shipment::None | Shipment::Requested(_) | Shipment::Delivered { .. } | Shipment::Cancelled(_) => {
                 Changes::none()
@@ -201,15 +226,45 @@ impl Participant for Shipments {
         }
     }
 
+    fn react(&self, event: &Heard, view: &View<'_, Self>) -> Changes<Self> {
+        let OwnStream { shipment, following } = view.state;
+        match event {
+            Heard::Placed(wanted) => following_up(hear_placed(following, shipment, wanted)),
+            Heard::Confirmed(order_id) => following_up(hear_confirmed(following, shipment, *order_id)),
+            Heard::CalledOff(off) => match leave(following, shipment, off) {
+                Ok(Some(left)) => calling_back(following_up(left.events), left.call),
+                Ok(None) => Changes::none(),
+                // No event says so: whoever observes the flow hears nothing, and asks for a person, who is needed here.
+                Err(refusal) => {
+                    tracing::error!(order_id = %off.order_id, %refusal, "a shipment cannot be called back");
+                    Changes::none()
+                }
+            },
+        }
+    }
+
     fn called(&self, outcome: &Outcome, view: &View<'_, Self>) -> Changes<Self> {
-        match (outcome, view.state) {
+        let OwnStream { shipment, following } = view.state;
+        match (outcome, shipment) {
+            (Outcome::Ship(parcel, outcome), _) => {
+                let (events, call) = settle_followed(following, parcel, outcome);
+                let is_shipped = events.iter().any(|event| matches!(event, ShippingEvent::OrderShipped(_)));
+                let changes = following_up(events);
+                match call {
+                    Some(_) => calling_back(changes, call),
+                    None if is_shipped => self.ask_later(changes, 0, view),
+                    None => changes,
+                }
+            }
+            (Outcome::CalledBack, shipment) => called_back(following, shipment)
+                .map_or_else(Changes::none, |event| Changes::of(event).cancel_timer(DELIVERY)),
             (Outcome::Delivery { delivered_at: Some(delivered_at), .. }, shipment) => {
                 note_delivery(shipment, *delivered_at).map_or_else(Changes::none, Changes::of)
             }
             (Outcome::Delivery { delivered_at: None, asked }, Shipment::Shipped { .. }) => {
                 self.ask_later(Changes::none(), asked.saturating_add(1), view)
             }
-            _ => Changes::none(),
+            (Outcome::Delivery { delivered_at: None, .. }, _) => Changes::none(),
         }
     }
 }
@@ -221,6 +276,57 @@ impl Shipments {
             None => changes,
         }
     }
+}
+
+/// Events, and the parcels that they ask for.
+fn following_up(events: Vec<ShippingEvent>) -> Changes<Shipments> {
+    events.into_iter().fold(Changes::none(), |changes, event| match &event {
+        ShippingEvent::ParcelRequested(parcel) => {
+            let call = Call::Ship(parcel.clone());
+            changes.and(event).and_call(call)
+        }
+        _ => changes.and(event),
+    })
+}
+
+fn calling_back(changes: Changes<Shipments>, call: Option<CallBack>) -> Changes<Shipments> {
+    call.into_iter().fold(changes, |changes, call| changes.and_call(Call::CallBack(call)))
+}
+
+fn route_command(message: &Message) -> Result<Route<Shipments>, Rejection> {
+    match message.envelope.event_type.as_str() {
+        ShipOrder::EVENT_TYPE => {
+            let command: ShipOrder = read(message)?;
+            Ok(Route::Command { stream: stream(command.order_id), command: Command::Ship(command) })
+        }
+        CancelShipment::EVENT_TYPE => {
+            let command: CancelShipment = read(message)?;
+            let (stream, undoes) = (stream(command.order_id), ShipOrder::EVENT_TYPE);
+            Ok(Route::Compensation { command: Command::Cancel(command), stream, undoes })
+        }
+        other => Err(Rejection::unknown_command(other)),
+    }
+}
+
+fn route_event(message: &Message) -> Result<Route<Shipments>, Rejection> {
+    let (event, order_id) = match message.envelope.event_type.as_str() {
+        OrderPlacedV3::EVENT_TYPE => {
+            let OrderPlacedV3 { order_id, order_items, shipping_address, .. } = read(message)?;
+            let items =
+                order_items.into_iter().map(|line| Item { product_id: line.product_id, quantity: line.quantity });
+            (Heard::Placed(ShipOrder { order_id, shipping_address, items: items.collect() }), order_id)
+        }
+        OrderConfirmed::EVENT_TYPE => {
+            let event: OrderConfirmed = read(message)?;
+            (Heard::Confirmed(event.order_id), event.order_id)
+        }
+        OrderCancelled::EVENT_TYPE => {
+            let OrderCancelled { order_id, reason, .. } = read(message)?;
+            (Heard::CalledOff(CancelShipment { order_id, reason }), order_id)
+        }
+        _ => return Ok(Route::Ignored),
+    };
+    Ok(Route::Event { event, stream: stream(order_id) })
 }
 
 /// Events as an answer: a failure is a refusal.

@@ -99,5 +99,5 @@ async fn shipment(
     let shipment = state.ok_or_else(|| {
         Problem::not_found("shipment_unknown", format!("nobody ever asked for a shipment of order `{order_id}`"))
     })?;
-    Ok(Json(ShipmentView::of(order_id, &shipment)))
+    Ok(Json(ShipmentView::of(order_id, &shipment.shipment)))
 }

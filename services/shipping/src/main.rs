@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use backstitch_contracts::orders;
 use backstitch_contracts::shipping::{COMMANDS, EVENTS};
 use backstitch_messaging_kafka::InboxPlan;
 use backstitch_participant::{CallsOf, ParticipantLogic, Settings as ParticipantSettings};
@@ -35,7 +36,8 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let calls = CallsOf(CarrierCalls(carrier::open(context.config.carrier.clone())?));
     let shipments = Shipments { ask_after: context.config.deliveries.ask_after() };
     let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
-    let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs: Vec::new() };
+    let inputs = vec![orders::EVENTS.to_owned()];
+    let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };
     let make = move |_| ParticipantLogic::new(Arc::new(shipments), settings.clone());
     wires.processor(&context, plan, Arc::new(calls), make).await?;
     let routes = router(Api::new(Reader::new(shipments, store)));

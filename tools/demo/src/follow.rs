@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, Result};
+use backstitch_contracts::orders::Flow;
 use backstitch_contracts::{Catalog, DecodeError, Decoder, Envelope, saga};
 use backstitch_messaging::{Delivery, SchemaSource};
 use backstitch_messaging_kafka::registry::{Registry, RegistrySettings};
@@ -11,8 +12,13 @@ use backstitch_saga::SagaId;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// The definition whose sagas are followed.
-const DEFINITION: &str = "order-fulfilment";
+/// The definition that orders of a flow run on, or are observed by.
+const fn definition(flow: Flow) -> &'static str {
+    match flow {
+        Flow::Orchestrated => "order-fulfilment",
+        Flow::Choreographed => "order-choreographed",
+    }
+}
 
 /// One move of the saga of one order.
 #[derive(Debug, Clone)]
@@ -49,8 +55,8 @@ impl Journal {
     }
 
     /// From now on, the saga of this order is followed.
-    pub(crate) fn follow(&mut self, order_id: Uuid) {
-        self.orders.insert(SagaId::derive(DEFINITION, &order_id.to_string()).as_uuid(), order_id);
+    pub(crate) fn follow(&mut self, order_id: Uuid, flow: Flow) {
+        self.orders.insert(SagaId::derive(definition(flow), &order_id.to_string()).as_uuid(), order_id);
     }
 
     /// The next move of a saga that is followed.

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use backstitch_contracts::orders::Flow;
 use backstitch_saga::Outcome;
 use clap::Parser;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -90,13 +91,16 @@ async fn run(options: Options) -> Result<bool> {
 }
 
 async fn place(shop: &Shop, journal: &mut Journal, options: &Options) -> Result<Tally> {
-    let kinds = Kind::ALL.iter().copied().cycle().take(options.orders);
-    let placed = stream::iter(kinds.map(|kind| async move { Ok::<_, anyhow::Error>((shop.place(kind).await?, kind)) }));
-    let placed: Vec<(Uuid, Kind)> = placed.buffered(16).try_collect().await?;
+    // Once each kind as a saga, then once each choreographed, and so on.
+    let each = |flow| Kind::ALL.iter().map(move |kind| (*kind, flow));
+    let both = each(Flow::Orchestrated).chain(each(Flow::Choreographed));
+    let wanted = both.cycle().take(options.orders);
+    let placed = wanted.map(|(kind, flow)| async move { anyhow::Ok((shop.place(kind, flow).await?, kind, flow)) });
+    let placed: Vec<(Uuid, Kind, Flow)> = stream::iter(placed).buffered(16).try_collect().await?;
     let mut tally = Tally::default();
-    for (order_id, kind) in placed {
-        journal.follow(order_id);
-        tally.place(order_id, kind);
+    for (order_id, kind, flow) in placed {
+        journal.follow(order_id, flow);
+        tally.place(order_id, kind, flow);
     }
     if !options.json {
         println!("Placed {} orders. Following their sagas on `saga.events` …\n", tally.stories.len());
@@ -115,7 +119,7 @@ async fn follow(journal: &mut Journal, tally: &mut Tally, options: &Options) -> 
         let step = step?;
         let order_id = step.order_id;
         if let Some(story) = tally.note(step).filter(|_| !options.json) {
-            println!("order {} · {} · {:.2} s", &order_id.to_string()[..8], story.kind.name(), story.seconds());
+            println!("order {} · {} · {:.2} s", &order_id.to_string()[..8], story.name(), story.seconds());
             for line in story.transcript() {
                 println!("{line}");
             }

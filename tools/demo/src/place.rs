@@ -1,6 +1,7 @@
 //! Stock and orders over the services' HTTP, as any client would.
 
 use anyhow::{Context as _, Result, bail};
+use backstitch_contracts::orders::Flow;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -60,7 +61,7 @@ impl Shop {
     }
 
     /// Places one order; answers its id.
-    pub(crate) async fn place(&self, kind: Kind) -> Result<Uuid> {
+    pub(crate) async fn place(&self, kind: Kind, flow: Flow) -> Result<Uuid> {
         let order = kind.order();
         let order_id = Uuid::new_v4();
         let product = if order.in_stock { &self.product } else { &self.missing };
@@ -73,6 +74,7 @@ impl Shop {
                 "name": "Ada Lovelace", "line1": "Unter den Linden 1", "city": "Berlin",
                 "postal_code": order.postal_code, "country": "DE",
             },
+            "flow": flow,
         });
         let url = format!("{}/orders", self.services.order_url);
         let answer = self.http.post(url).bearer_auth(&self.services.token).json(&body).send().await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backstitch_contracts::orders::Flow;
 use backstitch_saga::{Outcome, START_STEP};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -19,6 +20,7 @@ pub(crate) enum End {
 /// One order and its saga so far.
 pub(crate) struct Story {
     pub(crate) kind: Kind,
+    pub(crate) flow: Flow,
     pub(crate) moves: Vec<Move>,
     pub(crate) end: Option<End>,
 }
@@ -30,8 +32,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn place(&mut self, order_id: Uuid, kind: Kind) {
-        self.stories.insert(order_id, Story { kind, moves: Vec::new(), end: None });
+    pub(crate) fn place(&mut self, order_id: Uuid, kind: Kind, flow: Flow) {
+        self.stories.insert(order_id, Story { kind, flow, moves: Vec::new(), end: None });
     }
 
     /// Takes a move in; answers the story if that ended it.
@@ -94,6 +96,14 @@ impl Story {
         micros as f64 / 1_000_000.0
     }
 
+    /// What kind of order it is, and whether nobody drives it.
+    pub(crate) fn name(&self) -> String {
+        match self.flow {
+            Flow::Orchestrated => self.kind.name().to_owned(),
+            Flow::Choreographed => format!("choreographed · {}", self.kind.name()),
+        }
+    }
+
     /// The saga as a transcript: what was done, refused, undone.
     pub(crate) fn transcript(&self) -> Vec<String> {
         self.moves.iter().filter_map(line).collect()
@@ -129,8 +139,8 @@ mod tests {
     fn an_order_that_ends_other_than_its_kind_demands_goes_astray() {
         let (good, bad) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let mut tally = Tally::default();
-        tally.place(good, Kind::AllGood);
-        tally.place(bad, Kind::OutOfStock);
+        tally.place(good, Kind::AllGood, Flow::Orchestrated);
+        tally.place(bad, Kind::OutOfStock, Flow::Choreographed);
         assert!(tally.note(step(good, "StepRequested")).is_none());
         assert!(tally.note(step(good, "SagaCompleted")).is_some());
         assert!(tally.note(step(bad, "SagaCompleted")).is_some());

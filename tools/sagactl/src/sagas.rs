@@ -41,7 +41,8 @@ pub(crate) fn listed(cli: &Cli, sagas: &[Value]) -> anyhow::Result<()> {
     let rows = sagas.iter().map(|saga| {
         let cell = |name: &str| text(&saga[name]);
         let started = short_time(&cell("started_at"));
-        [cell("id"), cell("definition"), cell("key"), cell("status"), started, cell("reason")]
+        let mode = if saga["is_observed"] == true { " (observed)" } else { "" };
+        [cell("id"), cell("definition") + mode, cell("key"), cell("status"), started, cell("reason")]
     });
     print(&table(["id", "definition", "key", "status", "started", "reason"], rows));
     Ok(())
@@ -113,6 +114,7 @@ fn card(saga: &Value) -> String {
     let lines = [
         ("saga", text(&saga["id"])),
         ("definition", text(&saga["definition"])),
+        ("mode", if saga["is_observed"] == true { "observed".to_owned() } else { String::new() }),
         ("key", text(&saga["key"])),
         ("status", text(&saga["status"])),
         ("reason", text(&saga["reason"])),

@@ -86,6 +86,11 @@ fn folder() -> PathBuf {
 /// Of so many a participant with limits answers at once, over all lanes.
 const IN_FLIGHT_MAX: u32 = 2;
 
+/// What the shop's orders run on.
+const SHOP: [&str; 2] = ["order-fulfilment", OBSERVED];
+/// What only observes asks nobody, so no player has a part in it.
+const OBSERVED: &str = "order-choreographed";
+
 /// A definition that ships: its folder and its name.
 type Shipped = (PathBuf, String);
 
@@ -96,8 +101,8 @@ pub(crate) fn names() -> Result<Vec<Shipped>> {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "yaml") {
-                let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-                names.push((folder.clone(), stem.unwrap_or_default()));
+                let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+                names.extend((stem != OBSERVED).then(|| (folder.clone(), stem)));
             }
         }
     }
@@ -119,6 +124,17 @@ impl Cast {
         let cast = Arc::new(Self::make(chosen.collect(), &all, mask & (1 << all.len()) != 0)?);
         known.insert(mask, cast.clone());
         Ok(cast)
+    }
+
+    /// The cast for the shop: nobody plays, for the services themselves are there.
+    pub(crate) fn of_shop() -> Result<Arc<Self>> {
+        static KNOWN: OnceLock<Arc<Cast>> = OnceLock::new();
+        if let Some(cast) = KNOWN.get() {
+            return Ok(cast.clone());
+        }
+        let all: Vec<Shipped> = SHOP.iter().map(|name| (folder(), (*name).to_owned())).collect();
+        let cast = Arc::new(Self::make(all.iter().collect(), &all, false)?);
+        Ok(KNOWN.get_or_init(|| cast).clone())
     }
 
     fn make<'a>(mut chosen: Vec<&'a Shipped>, all: &'a [Shipped], limited: bool) -> Result<Self> {
@@ -183,6 +199,11 @@ impl Cast {
     /// Topics that the orchestrator reads, but for its own.
     pub(crate) fn event_topics(&self) -> BTreeSet<String> {
         self.definitions.event_topics()
+    }
+
+    /// Under which id the schema of a topic is known.
+    pub(crate) fn schema_id(&self, topic: &str) -> Option<u32> {
+        self.encoders.keys().zip(1..).find(|(known, _)| *known == topic).map(|(_, id)| id)
     }
 
     /// The role of a definition, by its place.

@@ -17,7 +17,9 @@ mod process;
 mod run;
 mod schema;
 mod script;
+mod shop;
 mod world;
 
 pub use mutation::Mutation;
 pub use run::{Report, run};
+pub use shop::{Fate, Fates, Kept, ShopReport, Trouble, run_shop};

@@ -22,6 +22,7 @@ use crate::life::{Doom, Life};
 use crate::mistaken::{Mistaken, Watched};
 use crate::participant::{Errands, Player};
 use crate::postgres::{Connection, Postgres, Server};
+use crate::shop::Service;
 use crate::world::{World, lock};
 
 /// After so long without a sign of life a group takes a member for dead.
@@ -37,6 +38,8 @@ pub(crate) enum Kind {
     Orchestrator,
     /// A participant; the flag says whether its flows share rows.
     Participant(Arc<Part>, bool),
+    /// One of the shop's own.
+    Service(Service),
 }
 
 /// A place where one process runs, and another one after it.
@@ -112,6 +115,7 @@ fn start(stage: &Arc<Stage>, slot: &Slot, generation: u32) -> Result<Running, St
             };
             launch(stage, slot, &life, &inbox, &stop, Arc::new(NoCalls), logic)
         }
+        Kind::Service(service) => service.launch(stage, slot, &life, &inbox, &stop),
         Kind::Participant(part, true) => play::<true>(stage, slot, part, &life, &inbox, &stop),
         Kind::Participant(part, false) => play::<false>(stage, slot, part, &life, &inbox, &stop),
     };
@@ -135,7 +139,8 @@ fn keep_breakers(slot: &Slot, life: &Arc<Life>, participants: &Arc<Participants>
     tokio::spawn(participants::keep(participants.clone(), server, stop.clone(), pause));
 }
 
-type Done = JoinHandle<Result<(), ProcessorError>>;
+/// How a process ended.
+pub(crate) type Done = JoinHandle<Result<(), ProcessorError>>;
 
 fn play<const SHARES: bool>(
     stage: &Arc<Stage>,
@@ -151,7 +156,7 @@ fn play<const SHARES: bool>(
     launch(stage, slot, life, inbox, stop, Arc::new(CallsOf(Errands(life.clone()))), logic)
 }
 
-fn launch<L: LogicOn<Connection>>(
+pub(crate) fn launch<L: LogicOn<Connection>>(
     stage: &Arc<Stage>,
     slot: &Slot,
     life: &Arc<Life>,

@@ -212,7 +212,7 @@ impl Play {
 
     async fn act(&mut self, act: Act) -> Result<()> {
         match act {
-            Act::Say(said) => self.say(&said).await?,
+            Act::Say(said) => say(&self.stage, &said).await?,
             Act::Order(slot, order) => {
                 if let Some(orders) = self.orders.get(slot) {
                     let _ = orders.send(order);
@@ -244,35 +244,6 @@ impl Play {
                 }
             }
         }
-        Ok(())
-    }
-
-    async fn say(&self, said: &Said) -> Result<()> {
-        let cast = &self.stage.cast;
-        let encoder = cast.encoders.get(&said.topic).with_context(|| said.topic.clone())?;
-        let text = schema::text_of(&said.topic)?;
-        let version = text.map_or(1, |text| schema::newest(&text, &said.event));
-        let envelope = Envelope {
-            event_id: said.id,
-            event_type: said.event.clone(),
-            event_version: version,
-            aggregate_id: said.about.clone(),
-            aggregate_type: "Flow".to_owned(),
-            occurred_at: self.stage.world.now(),
-            correlation_id: said.id,
-            causation_id: None,
-            user_id: said.user.map(str::to_owned),
-            metadata: BTreeMap::from([("source".to_owned(), "the world outside".to_owned())]),
-            data: said.data.clone(),
-        };
-        let value = encoder.encode(&envelope).with_context(|| format!("{said:?}"))?;
-        let record = Record::new(&said.topic, &said.record_key, value)
-            .header(headers::CE_ID, said.id.to_string())
-            .header(headers::CE_TYPE, member_name(&said.event, version));
-        self.stage.world.tell(|| format!("the world says {} on {} ({})", said.event, said.topic, said.id));
-        let arrived = self.stage.world.elapsed();
-        lock(&self.stage.arrivals.first).entry(said.id.to_string()).or_insert(arrived);
-        drop(self.stage.broker.publisher().publish(vec![record]).await?);
         Ok(())
     }
 
@@ -348,7 +319,7 @@ impl Play {
             });
             let name = format!("{id}/help/{times}");
             let mut dice = self.stage.world.dice(&name);
-            self.say(&script::command(kind, data, name.as_bytes(), &mut dice)).await?;
+            say(&self.stage, &script::command(kind, data, name.as_bytes(), &mut dice)).await?;
             any = true;
         }
         Ok(any)
@@ -374,6 +345,36 @@ impl Play {
         }
         oracle::problems(&self.stage, &self.databases, &self.started)
     }
+}
+
+/// The world outside says something.
+pub(crate) async fn say(stage: &Stage, said: &Said) -> Result<()> {
+    let cast = &stage.cast;
+    let encoder = cast.encoders.get(&said.topic).with_context(|| said.topic.clone())?;
+    let text = schema::text_of(&said.topic)?;
+    let version = text.map_or(1, |text| schema::newest(&text, &said.event));
+    let envelope = Envelope {
+        event_id: said.id,
+        event_type: said.event.clone(),
+        event_version: version,
+        aggregate_id: said.about.clone(),
+        aggregate_type: "Flow".to_owned(),
+        occurred_at: stage.world.now(),
+        correlation_id: said.id,
+        causation_id: None,
+        user_id: said.user.map(str::to_owned),
+        metadata: BTreeMap::from([("source".to_owned(), "the world outside".to_owned())]),
+        data: said.data.clone(),
+    };
+    let value = encoder.encode(&envelope).with_context(|| format!("{said:?}"))?;
+    let record = Record::new(&said.topic, &said.record_key, value)
+        .header(headers::CE_ID, said.id.to_string())
+        .header(headers::CE_TYPE, member_name(&said.event, version));
+    stage.world.tell(|| format!("the world says {} on {} ({})", said.event, said.topic, said.id));
+    let arrived = stage.world.elapsed();
+    lock(&stage.arrivals.first).entry(said.id.to_string()).or_insert(arrived);
+    drop(stage.broker.publisher().publish(vec![record]).await?);
+    Ok(())
 }
 
 fn create_topics(broker: &MemoryBroker, cast: &Cast, script: &Script) {

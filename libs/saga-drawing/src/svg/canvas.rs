@@ -127,7 +127,7 @@ impl Canvas {
         let (fill, stroke, thick) = match &step.does {
             _ if step.is_pivot => ("#f5f3ff", "#6d28d9", 3.0),
             Does::Ask { .. } | Does::Start { .. } => ("#f8fafc", "#334155", 1.5),
-            Does::Delay(_) | Does::Wait { .. } => ("#f0f9ff", "#0369a1", 1.5),
+            Does::Delay(_) | Does::Wait { .. } | Does::Observe { .. } => ("#f0f9ff", "#0369a1", 1.5),
             Does::Emit { .. } => ("#f0fdf4", "#15803d", 1.5),
         };
         self.put(&format!(

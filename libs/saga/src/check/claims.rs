@@ -94,7 +94,10 @@ fn claim(step: &Step) -> Claim<'_> {
             },
             WaitSource::Signal(_) => Claim::Nothing,
         },
-        Action::Delay(_) | Action::Emit(_) | Action::Choice(_) | Action::ForEach(_) => Claim::Nothing,
+        // Nobody is asked, so no answer can be anybody else's.
+        Action::Observe(_) | Action::Delay(_) | Action::Emit(_) | Action::Choice(_) | Action::ForEach(_) => {
+            Claim::Nothing
+        }
     }
 }
 

@@ -113,7 +113,12 @@ impl Reach<'_, '_> {
             }
             // A step with a condition may be skipped, and then takes no time.
             Action::Delay(delay) if step.when.is_none() => self.waited = self.waited.saturating_add(*delay),
-            Action::Delay(_) | Action::Wait(_) | Action::Emit(_) | Action::Choice(_) | Action::ForEach(_) => {}
+            Action::Delay(_)
+            | Action::Wait(_)
+            | Action::Observe(_)
+            | Action::Emit(_)
+            | Action::Choice(_)
+            | Action::ForEach(_) => {}
         }
     }
 

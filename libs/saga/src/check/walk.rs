@@ -13,7 +13,7 @@ use super::messages::{Lookup, Named};
 use super::operators::{Kind, may_be};
 use super::shape::{Field, Record, Shape, Shapes};
 use crate::definition::plan::{
-    Action, Ask, Command, Emit, EventMatch, Node, Payload, Rollback, Step, SubSaga, Trigger, Wait, WaitSource,
+    Action, Ask, Command, Emit, EventMatch, Node, Observed, Payload, Rollback, Step, SubSaga, Trigger, Wait, WaitSource,
 };
 use crate::definition::spec::{BranchSpec, CompensationSpec, RollbackSpec, StepSpec, TriggerSpec};
 use crate::definition::{Code, Definition, Problem};
@@ -165,6 +165,7 @@ impl Walk<'_> {
                 }
                 self.wait(wait, &format!("{path}.wait_for"))
             }
+            Action::Observe(observed) => self.observed(observed, path),
             Action::Emit(emit) => {
                 self.emit(emit, &format!("{path}.emit"));
                 Shape::Never
@@ -276,6 +277,27 @@ impl Walk<'_> {
                 shape
             }
         }
+    }
+
+    fn observed(&mut self, observed: &Observed, path: &str) -> Shape {
+        let topic = format!("{path}.observe");
+        let lists = [("done_on", &observed.done), ("refused_on", &observed.refused), ("undone_on", &observed.undone)];
+        let mut done = Vec::new();
+        for (list, events) in lists {
+            for (index, event) in events.iter().enumerate() {
+                let path = format!("{path}.{list}[{index}]");
+                let shape = self.event_shape(&observed.topic, &topic, &event.event, &format!("{path}.event"));
+                let place = Place::step().with_event(shape.clone());
+                self.condition(event.when.as_ref(), &format!("{path}.when"), &place);
+                if let Some(key) = &observed.key {
+                    self.key(key, &format!("{path}.key"), &Place::event(shape.clone()));
+                }
+                if list == "done_on" {
+                    done.push(shape);
+                }
+            }
+        }
+        Shape::one_of(done)
     }
 
     fn emit(&mut self, emit: &Emit, path: &str) {

@@ -61,6 +61,10 @@ fn act(draft: &mut Draft<'_>, action: &Action, name: &StepName) {
             draft.push(Fact::WaitStarted { step, deadline });
             take_early(draft, name);
         }
+        Action::Observe(observed) => {
+            let deadline = observed.timeout.map(|timeout| draft.now.plus(timeout));
+            draft.push(Fact::WaitStarted { step, deadline });
+        }
         Action::Emit(emit) => publish(draft, name, emit),
         Action::Choice(choice) => flow::choose(draft, name, choice),
         Action::ForEach(each) => flow::fan_out(draft, name, each),

@@ -99,10 +99,10 @@ fn meets_a_condition(draft: &Draft<'_>, step: &StepName, ask: &Ask, reply: &Repl
     wanted.any(|event| tells_the_item(step, event) && holds(draft, step, event, reply).unwrap_or(false))
 }
 
-fn about_us(draft: &Draft<'_>, key: Option<&Expression>, reply: &Reply) -> bool {
+pub(super) fn about_us(draft: &Draft<'_>, key: Option<&Expression>, reply: &Reply) -> bool {
     let facts = Facts { event: Some(&reply.data), ..Facts::default() };
     let key = key.and_then(|key| key.key(&facts).ok());
-    key.is_some_and(|key| draft.state().saga().is_some_and(|saga| saga.key == key))
+    key.is_some_and(|key| draft.state().known_saga().is_some_and(|saga| saga.key == key))
 }
 
 fn something_else(
@@ -194,7 +194,12 @@ fn is_of_this_try(open: &Open, reply: &Reply) -> bool {
     !already_heard && reply.answers_try.is_none_or(|answered| answered >= open.try_number)
 }
 
-fn holds(draft: &Draft<'_>, step: &StepName, event: &EventMatch, reply: &Reply) -> Result<bool, EvaluationError> {
-    let (Some(when), Some(saga)) = (&event.when, draft.state().saga()) else { return Ok(true) };
+pub(super) fn holds(
+    draft: &Draft<'_>,
+    step: &StepName,
+    event: &EventMatch,
+    reply: &Reply,
+) -> Result<bool, EvaluationError> {
+    let (Some(when), Some(saga)) = (&event.when, draft.state().known_saga()) else { return Ok(true) };
     when.holds(&facts(draft.definition, saga, step, Some(&reply.data), None))
 }

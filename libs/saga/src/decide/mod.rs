@@ -11,6 +11,7 @@ mod flow;
 mod forward;
 mod matching;
 mod moving;
+mod observe;
 mod operator;
 mod reply;
 mod rollback;
@@ -56,6 +57,10 @@ pub fn decide_without(
     unsendable: &[Unsendable],
 ) -> Vec<Event> {
     let mut draft = Draft::new(definition, state, now).without(unsendable);
+    if definition.observes().is_some() {
+        observe::decide(&mut draft, state, input);
+        return draft.into_events();
+    }
     match (state, input) {
         (State::NotStarted, Input::Start(start)) => start::begin(&mut draft, start),
         (State::Refused(refusal), Input::Start(start)) => start::begin_refused(&mut draft, refusal, start),

@@ -4,7 +4,7 @@
 //! silent one may have happened and is undone too.
 
 use super::draft::Draft;
-use super::{ask, child};
+use super::{ask, child, observe};
 use crate::cause::Cause;
 use crate::event::Fact;
 use crate::ids::StepName;
@@ -57,6 +57,9 @@ fn roll_back(draft: &mut Draft<'_>, possible: Vec<StepName>, cause: Cause) {
 
 /// Asks for the compensations of the current stage; ends the rollback when no stage is left.
 pub(super) fn go_on(draft: &mut Draft<'_>) {
+    if draft.definition.observes().is_some() {
+        return observe::go_on(draft);
+    }
     let State::RollingBack(rolling_back) = draft.state() else { return };
     let Some(stage) = rolling_back.stages.first().cloned() else {
         let reason = rolling_back.cause.to_string();

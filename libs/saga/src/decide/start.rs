@@ -56,6 +56,7 @@ fn record(draft: &mut Draft<'_>, start: &Start) {
         correlation_id: start.correlation_id,
         user_id: start.user_id.clone(),
         parent: start.parent.clone(),
+        observed: definition.observes().is_some(),
         deadline: definition.deadline().map(|deadline| draft.now.plus(deadline)),
     }));
 }

@@ -30,6 +30,7 @@ impl DefinitionBuilder {
         let spec = DefinitionSpec {
             saga: name.to_owned(),
             version,
+            observes: None,
             starts_on: Vec::new(),
             deadline: None,
             search: BTreeMap::new(),
@@ -38,6 +39,13 @@ impl DefinitionBuilder {
             result: None,
         };
         Self { spec }
+    }
+
+    /// Only observes the flow whose events say so in their metadata; its steps are [`StepBuilder::observe`].
+    #[must_use]
+    pub fn observes(mut self, flow: &str) -> Self {
+        self.spec.observes = Some(flow.to_owned());
+        self
     }
 
     /// Adds an event that starts the saga.
@@ -113,13 +121,20 @@ impl Trigger {
     /// Starts on this event of this topic; `key` computes the saga's key from it.
     pub fn event(topic: &str, event: &str, key: &str) -> Self {
         let (topic, event, key) = (topic.to_owned(), event.to_owned(), key.to_owned());
-        Self { spec: TriggerSpec { topic, event, when: None, key, on_rollback: None } }
+        Self { spec: TriggerSpec { topic, event, when: None, key, on_rollback: None, undone_on: Vec::new() } }
     }
 
     /// Only if this holds.
     #[must_use]
     pub fn when(mut self, condition: &str) -> Self {
         self.spec.when = Some(condition.to_owned());
+        self
+    }
+
+    /// Observed: the event that says that what the event announced is undone.
+    #[must_use]
+    pub fn undone_on(mut self, event: impl Into<ExpectedEvent>) -> Self {
+        self.spec.undone_on.push(event.into().spec);
         self
     }
 

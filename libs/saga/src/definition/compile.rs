@@ -21,6 +21,7 @@ use crate::ids::{RESULT_STEP, START_STEP, StepName};
 pub(super) fn compile(spec: DefinitionSpec) -> Result<Definition, DefinitionError> {
     let mut compiler = Compiler::new(&spec);
     compiler.heading();
+    compiler.observing();
     let triggers = compiler.triggers();
     let search = compiler.search();
     let flow = compiler.sequence(&spec.steps, "steps", Place::TOP);
@@ -167,8 +168,9 @@ impl<'s> Compiler<'s> {
             topic: trigger.topic.clone(),
             event: trigger.event.clone(),
             when,
-            key: key?,
+            key: Arc::new(key?),
             compensation,
+            undone: self.events(&trigger.undone_on, &format!("{path}.undone_on"), &event_only),
         })
     }
 

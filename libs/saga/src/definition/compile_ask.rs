@@ -111,7 +111,7 @@ impl Compiler<'_> {
         Some(format!("{participant}.events"))
     }
 
-    fn events(&mut self, specs: &[EventSpec], path: &str, scope: &Scope) -> Vec<EventMatch> {
+    pub(super) fn events(&mut self, specs: &[EventSpec], path: &str, scope: &Scope) -> Vec<EventMatch> {
         let specs = specs.iter().enumerate();
         specs
             .map(|(index, spec)| {
@@ -125,7 +125,7 @@ impl Compiler<'_> {
     }
 
     /// The same event without a condition cannot mean both yes and no.
-    fn one_meaning_each(&mut self, done: &[EventMatch], refused: &[EventMatch], path: &str) {
+    pub(super) fn one_meaning_each(&mut self, done: &[EventMatch], refused: &[EventMatch], path: &str) {
         for (index, yes) in done.iter().enumerate() {
             let no = refused.iter().find(|no| no.event == yes.event && no.when.is_none());
             if yes.when.is_none() && no.is_some() {

@@ -47,6 +47,9 @@ impl Compiler<'_> {
             self.only_these_fields(spec, path, "wait", &["name", "when", "wait_for"]);
             return self.wait(wait, &format!("{path}.wait_for")).map(Box::new).map(Action::Wait);
         }
+        if let Some(topic) = &spec.observe {
+            return self.observed(spec, topic, path).map(Box::new).map(Action::Observe);
+        }
         if let Some(emit) = &spec.emit {
             self.only_these_fields(spec, path, "emit", &["name", "when", "emit"]);
             return self.emit(emit, &format!("{path}.emit")).map(Box::new).map(Action::Emit);
@@ -177,6 +180,7 @@ impl Compiler<'_> {
 fn fields_of(spec: &StepSpec) -> Vec<&'static str> {
     let set = [
         ("name", spec.name.is_some()),
+        ("observe", spec.observe.is_some()),
         ("ask", spec.ask.is_some()),
         ("to", spec.to.is_some()),
         ("with", spec.with.is_some()),

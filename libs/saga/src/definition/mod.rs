@@ -9,6 +9,7 @@ mod compile;
 mod compile_ask;
 mod compile_flow;
 mod compile_limits;
+mod compile_observe;
 mod compile_scope;
 mod compile_step;
 mod compile_sub_saga;
@@ -109,6 +110,11 @@ impl Definition {
     /// The definition's name; with the saga's key it makes the saga's id.
     pub fn name(&self) -> &str {
         &self.spec.saga
+    }
+
+    /// The flow that its sagas only observe, if they do not drive one.
+    pub fn observes(&self) -> Option<&str> {
+        self.spec.observes.as_deref()
     }
 
     /// Its version, from 1.
@@ -243,6 +249,11 @@ impl Definition {
     /// The list that a step is done for each item of.
     pub(crate) fn each_of(&self, step: &Step) -> Option<&ForEach> {
         self.step(step.each.as_ref()?)?.action.for_each()
+    }
+
+    /// Steps that are only seen.
+    pub(crate) fn observed(&self) -> impl Iterator<Item = (&StepName, &plan::Observed)> {
+        self.steps.iter().filter_map(|step| Some((&step.name, step.action.observed()?)))
     }
 
     pub(crate) fn is_pivot(&self, name: &StepName) -> bool {

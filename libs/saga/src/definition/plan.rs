@@ -15,8 +15,10 @@ pub(crate) struct Trigger {
     pub(crate) topic: String,
     pub(crate) event: String,
     pub(crate) when: Option<Expression>,
-    pub(crate) key: Expression,
+    pub(crate) key: Arc<Expression>,
     pub(crate) compensation: Option<Ask>,
+    /// Observed: events that say that what it announced is undone.
+    pub(crate) undone: Vec<EventMatch>,
 }
 
 /// One step.
@@ -36,6 +38,7 @@ pub(crate) enum Action {
     Command(Box<Command>),
     Delay(Duration),
     Wait(Box<Wait>),
+    Observe(Box<Observed>),
     Emit(Box<Emit>),
     Choice(Box<Choice>),
     ForEach(Box<ForEach>),
@@ -45,28 +48,35 @@ impl Action {
     pub(crate) const fn command(&self) -> Option<&Command> {
         match self {
             Self::Command(command) => Some(command),
-            Self::Delay(_) | Self::Wait(_) | Self::Emit(_) | Self::Choice(_) | Self::ForEach(_) => None,
+            _ => None,
         }
     }
 
     pub(crate) const fn wait(&self) -> Option<&Wait> {
         match self {
             Self::Wait(wait) => Some(wait),
-            Self::Command(_) | Self::Delay(_) | Self::Emit(_) | Self::Choice(_) | Self::ForEach(_) => None,
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn observed(&self) -> Option<&Observed> {
+        match self {
+            Self::Observe(observed) => Some(observed),
+            _ => None,
         }
     }
 
     pub(crate) const fn emit(&self) -> Option<&Emit> {
         match self {
             Self::Emit(emit) => Some(emit),
-            Self::Command(_) | Self::Delay(_) | Self::Wait(_) | Self::Choice(_) | Self::ForEach(_) => None,
+            _ => None,
         }
     }
 
     pub(crate) const fn for_each(&self) -> Option<&ForEach> {
         match self {
             Self::ForEach(each) => Some(each),
-            Self::Command(_) | Self::Delay(_) | Self::Wait(_) | Self::Emit(_) | Self::Choice(_) => None,
+            _ => None,
         }
     }
 }
@@ -199,6 +209,17 @@ pub(crate) struct Wait {
 pub(crate) enum WaitSource {
     Signal(String),
     Event { topic: String, event: Box<EventMatch>, key: Option<Arc<Expression>> },
+}
+
+/// A step that others do by themselves, and that is only seen.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) topic: String,
+    pub(crate) key: Option<Arc<Expression>>,
+    pub(crate) done: Vec<EventMatch>,
+    pub(crate) refused: Vec<EventMatch>,
+    pub(crate) undone: Vec<EventMatch>,
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// A step that publishes an event.

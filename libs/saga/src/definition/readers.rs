@@ -30,6 +30,13 @@ impl Readers {
                 readers.add(topic, &event.event, key.as_ref());
             }
         }
+        for (_, observed) in definition.observed() {
+            let events = observed.done.iter().chain(&observed.refused).chain(&observed.undone);
+            events.for_each(|event| readers.add(&observed.topic, &event.event, observed.key.as_ref()));
+        }
+        for trigger in definition.triggers() {
+            trigger.undone.iter().for_each(|event| readers.add(&trigger.topic, &event.event, Some(&trigger.key)));
+        }
         readers
     }
 

@@ -115,6 +115,25 @@ impl Definition {
         })
     }
 
+    /// The events of steps that are only seen: each step's topic, and what says that it was done, refused and undone. For
+    /// step 0, `start`, only what says that it is undone.
+    pub fn observed_events(&self) -> Vec<(StepName, ExpectedAnswers)> {
+        let names = |events: &[EventMatch]| events.iter().map(|event| event.event.clone()).collect();
+        let seen = |topic: &str, done: &[EventMatch], refused: &[EventMatch], undone: &[EventMatch]| ExpectedAnswers {
+            topic: topic.to_owned(),
+            done: names(done),
+            refused: names(refused),
+            ask_again: Vec::new(),
+            undone: names(undone),
+        };
+        let starts = self.triggers.iter().filter(|trigger| !trigger.undone.is_empty());
+        let starts = starts.map(|trigger| (StepName::start(), seen(&trigger.topic, &[], &[], &trigger.undone)));
+        let steps = self.observed().map(|(step, observed)| {
+            (step.clone(), seen(&observed.topic, &observed.done, &observed.refused, &observed.undone))
+        });
+        starts.chain(steps).collect()
+    }
+
     /// Whether nothing is rolled back any more once this step is done.
     pub fn is_pivot_step(&self, step: &StepName) -> bool {
         self.is_pivot(step)

@@ -140,6 +140,17 @@ pub enum Does {
         /// Whether the saga then goes on without.
         goes_on: bool,
     },
+    /// Is done by others, and only seen.
+    Observe {
+        /// The topic of its events.
+        topic: String,
+        /// Events that say that it was done, and that it was not.
+        answers: Answers,
+        /// Events that say that it is undone.
+        undone_on: Vec<String>,
+        /// After how long its silence is told.
+        timeout: Option<Span>,
+    },
     /// Publishes an event.
     Emit {
         /// The event.
@@ -254,6 +265,11 @@ fn step_sketch(step: &Step) -> StepSketch {
                 WaitSource::Event { topic, event, .. } => (event.event.clone(), Some(topic.clone())),
             };
             (Does::Wait { what, topic, timeout: wait.timeout.map(Span), goes_on: wait.go_on }, None, false)
+        }
+        Action::Observe(observed) => {
+            let answers = Answers { done: names(&observed.done), refused: names(&observed.refused), retry: Vec::new() };
+            let (topic, undone_on) = (observed.topic.clone(), names(&observed.undone));
+            (Does::Observe { topic, answers, undone_on, timeout: observed.timeout.map(Span) }, None, false)
         }
         Action::Emit(emit) => (Does::Emit { event: emit.event_type.clone(), topic: emit.topic.clone() }, None, false),
     };

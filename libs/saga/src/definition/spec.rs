@@ -21,6 +21,9 @@ pub struct DefinitionSpec {
     pub saga: String,
     /// Its version, from 1.
     pub version: u32,
+    /// The flow that its sagas only observe: what events say in their metadata, as `flow`. Nothing is asked of anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observes: Option<String>,
     /// Events that start it.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
     #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<TriggerSpec>"))]
@@ -71,6 +74,10 @@ pub struct TriggerSpec {
     /// How what the event announced is undone: step 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_rollback: Option<RollbackSpec>,
+    /// Observed: events of the same topic that say that what the event announced is undone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
+    pub undone_on: Vec<EventSpec>,
 }
 
 /// One step, or one group of steps. Which kind it is follows from the fields that are set.
@@ -81,6 +88,9 @@ pub struct StepSpec {
     /// The step's name, unique in the definition; a group needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Observed: the topic on which its events come. Nobody is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observe: Option<String>,
     /// Command: the topic the command is sent to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask: Option<String>,
@@ -93,14 +103,14 @@ pub struct StepSpec {
     /// Command: the topic its answers come on; `x.events` for `x.commands` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers_on: Option<String>,
-    /// Command: the saga key inside an answer that names no command; the trigger's key expression when absent.
+    /// Command, observed: the saga key inside an answer that names no command; the trigger's key expression when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Command: events that say it was done.
+    /// Command, observed: events that say it was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
     #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub done_on: Vec<EventSpec>,
-    /// Command: events that say it was not and will not be done.
+    /// Command, observed: events that say it was not and will not be done.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
     #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub refused_on: Vec<EventSpec>,
@@ -108,14 +118,14 @@ pub struct StepSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
     #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub retry_on: Vec<EventSpec>,
-    /// Command: events that later take the finished step back by themselves.
+    /// Command: events that later take the finished step back by themselves. Observed: events that say it is undone.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
     #[cfg_attr(feature = "json-schema", schemars(with = "super::json_schema::OneOrMany<EventSpec>"))]
     pub undone_on: Vec<EventSpec>,
     /// Command: what a rollback does about it. Mandatory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_rollback: Option<RollbackSpec>,
-    /// Command: time allowed per attempt.
+    /// Command: time allowed per attempt. Observed: after how long its silence is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
     /// Command: how often it is asked at most.

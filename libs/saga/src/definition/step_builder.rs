@@ -34,6 +34,13 @@ impl StepBuilder {
         step
     }
 
+    /// A step that others do by themselves; its events come on `topic`.
+    pub fn observe(name: &str, topic: &str) -> Self {
+        let mut step = Self::named(name);
+        step.spec.observe = Some(topic.to_owned());
+        step
+    }
+
     /// A step that only lets time pass.
     pub fn delay(name: &str, delay: Duration) -> Self {
         let mut step = Self::named(name);

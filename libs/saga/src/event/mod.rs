@@ -333,6 +333,9 @@ pub struct SagaStarted {
     /// The step of another saga that waits for its end.
     #[serde(default)]
     pub parent: Option<Parent>,
+    /// Whether it only observes what others do by themselves.
+    #[serde(default)]
+    pub observed: bool,
 }
 
 /// A command to a participant.

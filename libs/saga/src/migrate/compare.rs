@@ -91,6 +91,7 @@ fn kind(step: &Step) -> String {
         Action::Command(_) => "a command",
         Action::Delay(_) => "a delay",
         Action::Wait(_) => "a step that waits",
+        Action::Observe(_) => "a step that is observed",
         Action::Emit(_) => "an event",
         Action::Choice(_) => "a choice",
         Action::ForEach(_) => "a list",

@@ -86,6 +86,9 @@ pub struct Saga {
     /// The step of another saga that waits for its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Whether it only observes what others do by themselves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
     /// Steps passed, in order of completion.
     pub passed: Vec<Passed>,
     /// The branch that each choice took, from 0; none when no condition held.
@@ -289,7 +292,7 @@ pub struct Ended {
     /// The step of another saga that was told of its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
-    /// The whole of it, where it has completed and its parent may yet want it rolled back.
+    /// The whole of it, where it has completed and may yet be rolled back: by its parent, or as an observed flow goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Box<Saga>>,
 }

@@ -45,6 +45,8 @@ impl Stock {
             | InventoryEvent::InventoryReservationFailed(_)
             | InventoryEvent::InventoryReleased(_)
             | InventoryEvent::ReservationConfirmed(_)
+            | InventoryEvent::FlowJoined(_)
+            | InventoryEvent::FlowLeft(_)
             | InventoryEvent::StockReceived(_) => {}
         }
     }

@@ -14,9 +14,23 @@ use crate::time::timestamp;
 /// The saga may move before the command arrives: its lane decides again, and only that counts.
 pub(super) async fn applies(api: &Api, saga: &SagaWithState, input: &Input) -> Result<(), Problem> {
     let Some(definition) = definition(api, &saga.summary.definition_hash).await? else { return Ok(()) };
+    if definition.observes().is_some() && steers(input) {
+        return Err(only_observes(saga, input));
+    }
     let Ok(state) = serde_json::from_value::<State>(saga.state.clone()) else { return Ok(()) };
     let events: Vec<Event> = decide(&definition, &state, input, timestamp(Utc::now()));
     if events.is_empty() { Err(not_now(saga, input)) } else { Ok(()) }
+}
+
+/// What would change what participants do; settling and giving up concern the journal alone.
+const fn steers(input: &Input) -> bool {
+    !matches!(input, Input::Skip { .. } | Input::Abandon { .. })
+}
+
+fn only_observes(saga: &SagaWithState, input: &Input) -> Problem {
+    let kind = input.kind().to_lowercase();
+    let detail = format!("the saga only observes, and {kind} would steer it: ask those who take part in the flow");
+    Problem::conflict("saga_only_observes", detail).with("status", saga.summary.status.clone())
 }
 
 fn not_now(saga: &SagaWithState, input: &Input) -> Problem {

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use super::views::{Entry, SagaSummary};
 
 const SUMMARY: &str =
-    "id, definition, definition_hash, key, status, reason, correlation_id, search, started_at, updated_at, finished_at";
+    "id, definition, definition_hash, key, status, reason, correlation_id, search, started_at, updated_at, finished_at,
+     coalesce((SELECT body ? 'observes' FROM saga.definitions WHERE hash = definition_hash), false) AS is_observed";
 
 impl FromRow<'_, PgRow> for SagaSummary {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -20,6 +21,7 @@ impl FromRow<'_, PgRow> for SagaSummary {
             id: row.try_get("id")?,
             definition: row.try_get("definition")?,
             definition_hash: row.try_get("definition_hash")?,
+            is_observed: row.try_get("is_observed")?,
             key: row.try_get("key")?,
             status: row.try_get("status")?,
             reason: row.try_get("reason")?,

@@ -17,6 +17,8 @@ pub(super) struct SagaSummary {
     pub definition: String,
     /// The definition it is under: the one it started with, unless somebody moved it.
     pub definition_hash: String,
+    /// Whether it only observes: it asks nobody, and is not steered from here.
+    pub is_observed: bool,
     /// The business key.
     pub key: String,
     /// `advancing`, `rolling_back`, `paused`, `stuck`, `completed`, `rolled_back`, `abandoned` or `refused`.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{Target, flow_keys, targets};
 use crate::definitions::Definitions;
 use crate::samples::{
-    CHARGES, FLOW, ORDER, ORDERS, by, command, keyed, letter_writing, message, order_fulfilment, order_of,
-    order_placed, order_saga, paid, quick_charge, reserved, start_charge,
+    CHARGES, FLOW, ORDER, ORDERS, by, command, keyed, letter_writing, message, order_choreographed, order_fulfilment,
+    order_of, order_placed, order_saga, paid, quick_charge, reserved, start_charge,
 };
 
 fn definitions() -> Definitions {
@@ -237,4 +237,20 @@ fn a_signal_brings_its_data_to_the_saga_it_names() {
         panic!("no signal");
     };
     assert_eq!(signal.data, json!({}));
+}
+
+#[test]
+fn any_event_of_an_observed_flow_begins_its_saga_and_no_event_of_another_flow_does() {
+    let definitions = Definitions::of(vec![order_fulfilment(), order_choreographed()]);
+    let mut event = reserved(ORDER);
+    let observing = |found: Vec<Target>| {
+        let seen = |target: &&Target| matches!(target, Target::Begin { input: Input::Seen(_), .. });
+        found.iter().filter(seen).map(Target::saga_id).collect::<Vec<_>>()
+    };
+    assert_eq!(observing(targets(&definitions, &event).unwrap()), []);
+    event.envelope.metadata.insert("flow".to_owned(), "choreographed".to_owned());
+    let id = SagaId::derive("order-choreographed", ORDER).as_uuid();
+    assert_eq!(observing(targets(&definitions, &event).unwrap()), [id]);
+    event.elsewhere = vec![ORDER.to_owned()];
+    assert_eq!(observing(targets(&definitions, &event).unwrap()), [], "it is begun where it is at home");
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use backstitch_contracts::orders::{OrderPlacedV3, PlaceOrder, WantedLine};
+use backstitch_contracts::orders::{Flow, OrderPlacedV3, PlaceOrder, WantedLine};
 use backstitch_domain::{Address, AddressParts, Currency, CustomerId, OrderId, ProductId};
 use backstitch_participant_http::{Letter, WaitQuery};
 use backstitch_service_kit::http::{Body, Operator, Problem, ProblemBody, Query};
@@ -37,7 +37,7 @@ pub(super) async fn place(
 ) -> Result<Response, Problem> {
     let patience = wait.patience()?;
     let named = request.order_id;
-    let placed = check(&draft(request)?).map_err(refused)?;
+    let placed = check(&draft(request, api.flow)?).map_err(refused)?;
     // An id of ours is new; only a caller's may be taken.
     let known = if named.is_some() { api.orders.state(&stream(placed.order_id)).await? } else { None };
     if let Some(known) = known {
@@ -74,14 +74,14 @@ fn answer(status: StatusCode, placed: &OrderPlacedV3, word: &'static str) -> Res
     (status, [(header::LOCATION, format!("/orders/{}", placed.order_id))], Json(view)).into_response()
 }
 
-fn draft(request: PlaceRequest) -> Result<DraftOrder, Problem> {
+fn draft(request: PlaceRequest, flow: Flow) -> Result<DraftOrder, Problem> {
     Ok(DraftOrder {
         order_id: OrderId::new(request.order_id.unwrap_or_else(Uuid::now_v7)),
         customer_id: CustomerId::new(request.customer_id),
         lines: request.order_items.into_iter().map(line).collect::<Result<_, _>>()?,
         currency: request.currency.parse::<Currency>().map_err(|error| invalid("currency_invalid", &error))?,
         shipping_address: request.shipping_address.map(address).transpose()?,
-        flow: request.flow,
+        flow: request.flow.unwrap_or(flow),
     })
 }
 

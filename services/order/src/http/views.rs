@@ -24,10 +24,9 @@ pub(super) struct PlaceRequest {
     pub(super) currency: String,
     /// Where it goes.
     pub(super) shipping_address: Option<AddressView>,
-    /// `orchestrated` (default) or `choreographed`.
-    #[serde(default)]
+    /// `orchestrated` or `choreographed`; as the service is set if absent.
     #[schema(value_type = Option<String>)]
-    pub(super) flow: Flow,
+    pub(super) flow: Option<Flow>,
 }
 
 /// A line of an order to be placed.

@@ -18,6 +18,8 @@ use crate::stack::{Plan, Stack, workspace};
 /// The demo's own program.
 pub const PACKAGE: &str = "backstitch-demo";
 const DEFINITION: &str = "order-fulfilment.yaml";
+/// What only observes needs no hurry: the services do.
+const OBSERVED: &str = "order-choreographed.yaml";
 const STEP: &str = "- name: process-payment";
 const SHIPPED: &str = "timeout: 30s";
 const HURRIED: &str = "timeout: 3s";
@@ -77,6 +79,7 @@ pub fn show(stack: &Stack, options: &Options) -> Result<bool> {
     for (service, setting, value) in [
         ("orchestrator", "BACKSTITCH_SAGAS__DIR", sagas.as_str()),
         ("payment", "BACKSTITCH_GATEWAY__GIVE_UP_AFTER_SECONDS", "14"),
+        ("order", "BACKSTITCH_CHOREOGRAPHY__PAYMENT_TIMEOUT_SECONDS", "10"),
     ] {
         stack.stop(service)?;
         stack.start(service, &[(setting, value)])?;
@@ -87,7 +90,7 @@ pub fn show(stack: &Stack, options: &Options) -> Result<bool> {
         demo.arg("--json");
     }
     let good = demo.status().context("could not run the demo's program")?.success();
-    for service in ["orchestrator", "payment"] {
+    for service in ["orchestrator", "payment", "order"] {
         stack.restart(service)?;
     }
     Ok(good)
@@ -99,6 +102,7 @@ fn hurried_definitions(stack: &Stack) -> Result<PathBuf> {
     let folder = stack.layout().root().join("demo-sagas");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join(DEFINITION), hurried(&shipped)?)?;
+    fs::copy(workspace().join("sagas").join(OBSERVED), folder.join(OBSERVED))?;
     Ok(folder)
 }
 

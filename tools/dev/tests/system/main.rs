@@ -5,6 +5,7 @@
 //! stand on: `cargo test -p backstitch-dev --features system --test system -- --test-threads=1`.
 
 mod backlog;
+mod choreography;
 mod compose;
 mod crashes;
 mod definitions;

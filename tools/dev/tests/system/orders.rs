@@ -12,6 +12,13 @@ use crate::system::System;
 /// The definition that orders run on.
 pub(crate) const DEFINITION: &str = "order-fulfilment";
 
+/// The flows of orders, by the word in the order.
+pub(crate) const ORCHESTRATED: &str = "orchestrated";
+pub(crate) const CHOREOGRAPHED: &str = "choreographed";
+
+/// The definition that observes orders of the other flow.
+pub(crate) const OBSERVING: &str = "order-choreographed";
+
 /// An order to place. Its total chooses what the gateway does, its postal code what the carrier does.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
@@ -19,12 +26,19 @@ pub(crate) struct Wish {
     pub(crate) quantity: u32,
     pub(crate) unit_price: i64,
     pub(crate) postal_code: &'static str,
+    pub(crate) flow: &'static str,
 }
 
 impl Wish {
     /// One piece, which everybody is happy to sell, charge and ship.
     pub(crate) fn of(product: &str) -> Self {
-        Self { product: product.to_owned(), quantity: 1, unit_price: 2_500, postal_code: "10115" }
+        Self { product: product.to_owned(), quantity: 1, unit_price: 2_500, postal_code: "10115", flow: ORCHESTRATED }
+    }
+
+    /// Driven by a saga, or by nobody.
+    pub(crate) fn by(mut self, flow: &'static str) -> Self {
+        self.flow = flow;
+        self
     }
 
     /// So many pieces.
@@ -53,7 +67,7 @@ impl Wish {
             "order_items": [{ "product_id": self.product, "quantity": self.quantity, "unit_price": self.unit_price }],
             "currency": "EUR",
             "shipping_address": self.address(),
-            "flow": "orchestrated",
+            "flow": self.flow,
         })
     }
 
@@ -163,6 +177,15 @@ impl System {
     pub(crate) fn saga_of_at(&self, replica: &str, order: Uuid) -> Result<Option<Saga>> {
         let id = SagaId::derive(DEFINITION, &order.to_string());
         Ok(self.block_on(self.find(replica, &format!("/sagas/{id}")))?.map(Saga))
+    }
+
+    /// The saga that observes an order, once it has ended or got stuck.
+    pub(crate) fn end_observed_of(&self, order: Uuid) -> Result<Saga> {
+        let id = SagaId::derive(OBSERVING, &order.to_string());
+        self.until_some(&format!("the observed saga of order {order} has ended"), || {
+            let saga = self.block_on(self.find("orchestrator", &format!("/sagas/{id}")))?.map(Saga);
+            Ok(saga.filter(Saga::is_at_rest))
+        })
     }
 
     /// The saga of an order once it has ended or got stuck.

@@ -75,7 +75,8 @@ fn a_service_that_is_away_for_a_moment_is_waited_for() {
 /// Orders of both flows and every fate, most of them good.
 fn crowd(seed: u64) -> Fates {
     let number = |index: u64| usize::try_from((seed.wrapping_mul(2_654_435_761) >> (index % 8)) + index).unwrap_or(0);
-    let fate = |index: u64| if index % 2 == 0 { Fate::Good } else { Fate::ALL[number(index) % Fate::ALL.len()] };
+    let fate =
+        |index: u64| if index.is_multiple_of(2) { Fate::Good } else { Fate::ALL[number(index) % Fate::ALL.len()] };
     (0..6).map(|index| (FLOWS[number(index) % 2], fate(index))).collect()
 }
 

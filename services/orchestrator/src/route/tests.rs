@@ -247,10 +247,14 @@ fn any_event_of_an_observed_flow_begins_its_saga_and_no_event_of_another_flow_do
         let seen = |target: &&Target| matches!(target, Target::Begin { input: Input::Seen(_), .. });
         found.iter().filter(seen).map(Target::saga_id).collect::<Vec<_>>()
     };
-    assert_eq!(observing(targets(&definitions, &event).unwrap()), []);
+    assert_eq!(observing(targets(&definitions, &event).unwrap()), Vec::<Uuid>::new());
     event.envelope.metadata.insert("flow".to_owned(), "choreographed".to_owned());
     let id = SagaId::derive("order-choreographed", ORDER).as_uuid();
     assert_eq!(observing(targets(&definitions, &event).unwrap()), [id]);
     event.elsewhere = vec![ORDER.to_owned()];
-    assert_eq!(observing(targets(&definitions, &event).unwrap()), [], "it is begun where it is at home");
+    assert_eq!(
+        observing(targets(&definitions, &event).unwrap()),
+        Vec::<Uuid>::new(),
+        "it is begun where it is at home"
+    );
 }

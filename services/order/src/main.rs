@@ -39,7 +39,8 @@ async fn migrate(settings: Arc<Settings>) -> anyhow::Result<()> {
 async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let wires = Wires::connect(NAME, context.config.as_ref())?;
     let store = Arc::new(wires.event_store(&context).await?);
-    let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
+    let settings = ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?);
+    let settings = Arc::new(settings.with_snapshots(context.config.snapshots.every, wires.pool.clone()));
     let orders = Orders { patience: context.config.choreography.patience() };
     let inputs = vec![inventory::EVENTS.to_owned(), payments::EVENTS.to_owned(), shipping::EVENTS.to_owned()];
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };

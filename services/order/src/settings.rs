@@ -2,6 +2,7 @@
 
 use backstitch_contracts::orders::Flow;
 use backstitch_service_kit::database;
+use backstitch_wiring::SnapshotSettings;
 use backstitch_wiring::sections::{DatabaseSettings, Problem};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ backstitch_wiring::settings! {
         /// Orders that no saga drives.
         #[serde(default)]
         choreography: ChoreographySettings,
+        /// How often states are kept.
+        #[serde(default)]
+        snapshots: SnapshotSettings,
     }
     checked_by read_problems
 }

@@ -42,7 +42,7 @@ pub use event::{DomainEvent, UnreadableEvent, Visibility};
 pub use load::{Source, Streams};
 pub use logic::ParticipantLogic;
 pub use participant::{Intent, Participant, Route};
-pub use query::{shared_state_of, state_of};
+pub use query::{published, shared_state_of, state_of};
 pub use settings::Settings;
 pub use snapshots::Snapshots;
 pub use view::View;

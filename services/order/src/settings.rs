@@ -34,6 +34,9 @@ backstitch_wiring::settings! {
         /// Orders that no saga drives.
         #[serde(default)]
         choreography: ChoreographySettings,
+        /// Where the read models' events come from.
+        #[serde(default)]
+        read: ReadSettings,
         /// How often states are kept.
         #[serde(default)]
         snapshots: SnapshotSettings,
@@ -79,6 +82,25 @@ impl ChoreographySettings {
             shipping: wait(self.shipping_timeout_seconds),
         }
     }
+}
+
+/// `read`: where the read models' events come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadSettings {
+    /// Where orders' own events are read. Those of other services always come from their topics.
+    pub source: ReadSource,
+}
+
+/// Where orders' own events are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadSource {
+    /// From `orders.events`, as any other service would.
+    #[default]
+    Topic,
+    /// From the service's own database, where they are stored.
+    Store,
 }
 
 fn read_problems(settings: &Settings) -> Vec<Problem> {

@@ -6,9 +6,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backstitch_contracts::{Decoder, Envelope};
+use backstitch_contracts::{Catalog, Decoder, Envelope, SchemaError};
 use backstitch_event_store::{EventStore, Selection, Share, StoredEvent};
-use backstitch_messaging::{Inbox, SchemaSource};
+use backstitch_messaging::{Inbox, SchemaSource, SchemaSourceError};
 
 /// Why the topics cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,35 @@ pub struct Sources {
     pub schemas: Arc<dyn SchemaSource>,
     /// Topics whose events are read where they are stored, and not from the topic.
     pub stores: BTreeMap<&'static str, StoreSource>,
+}
+
+impl Sources {
+    /// For projections all of whose topics are in `stores`: no broker and no registry is asked for anything.
+    ///
+    /// # Errors
+    /// Never with the schemas that this release was built with.
+    pub fn only_stores(stores: BTreeMap<&'static str, StoreSource>) -> Result<Self, SchemaError> {
+        let decoder = Arc::new(Decoder::new(&Catalog::default())?);
+        Ok(Self { inboxes: Arc::new(NoTopics), decoder, schemas: Arc::new(NoTopics), stores })
+    }
+}
+
+/// Neither broker nor registry.
+struct NoTopics;
+
+#[async_trait]
+impl Inboxes for NoTopics {
+    async fn join(&self, group: &str, lane_topic: &str, _inputs: &[&str]) -> Result<Arc<dyn Inbox>, JoinError> {
+        let reason = format!("`{lane_topic}` is in no store, and there is no broker");
+        Err(JoinError { group: group.to_owned(), reason })
+    }
+}
+
+#[async_trait]
+impl SchemaSource for NoTopics {
+    async fn schema(&self, id: u32) -> Result<String, SchemaSourceError> {
+        Err(SchemaSourceError::Unknown { id })
+    }
 }
 
 /// A stored event as its topic has it; `None` if it is not published.

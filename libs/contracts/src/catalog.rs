@@ -125,8 +125,8 @@ pub enum CatalogError {
     },
 }
 
-/// All topics.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// All topics; none by default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Catalog {
     topics: BTreeMap<String, Topic>,
 }

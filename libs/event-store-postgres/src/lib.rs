@@ -11,6 +11,7 @@ mod heads;
 mod housekeeping;
 mod migrations;
 mod reads;
+mod recovery;
 mod rows;
 mod settings;
 mod signal;
@@ -19,7 +20,8 @@ mod store;
 
 pub use heads::{insert_missing_heads, lock_heads};
 pub use migrations::{SelectionIndex, index_selections, migrations};
+pub use recovery::{Recovery, recover_many};
 pub use rows::{EventColumns, HeadColumns, load_many};
 pub use settings::StoreSettings;
-pub use snapshots::PostgresSnapshots;
+pub use snapshots::{PostgresSnapshots, keep_many};
 pub use store::PostgresStore;

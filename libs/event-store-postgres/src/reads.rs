@@ -32,6 +32,8 @@ const ALL: &str = concat!("SELECT * FROM store.events WHERE ", from_cursor!());
 const OF_TYPES: &str = "SELECT * FROM store.read_types($1, $2, $3, $4::text[]) ORDER BY transaction_id, \"position\"";
 const OF_CATEGORIES: &str =
     "SELECT * FROM store.read_categories($1, $2, $3, $4::text[]) ORDER BY transaction_id, \"position\"";
+const OF_SHARE: &str = "SELECT * FROM store.read_share($1, $2, $3, $4::text[], $5, $6)
+    ORDER BY transaction_id, \"position\"";
 const OF_FLOW: &str = concat!("SELECT * FROM store.events WHERE correlation_id = $4 AND ", from_cursor!());
 const FORWARDS: &str = "SELECT * FROM store.events WHERE stream_id = $1 AND version > $2 ORDER BY version LIMIT $3";
 const BACKWARDS: &str =
@@ -58,12 +60,17 @@ pub(crate) async fn selected(
         Selection::All => ALL,
         Selection::Types(_) => OF_TYPES,
         Selection::Categories(_) => OF_CATEGORIES,
+        Selection::Share(_) => OF_SHARE,
         Selection::Correlation(_) => OF_FLOW,
     };
     let query = sqlx::query(text).bind(signed(after.transaction)).bind(signed(after.position)).bind(i64::from(limit));
     let query = match selection {
         Selection::All => query,
         Selection::Types(keys) | Selection::Categories(keys) => query.bind(keys.iter().cloned().collect::<Vec<_>>()),
+        Selection::Share(share) => query
+            .bind(share.categories.iter().cloned().collect::<Vec<_>>())
+            .bind(i64::from(share.nth))
+            .bind(i64::from(share.of.get())),
         Selection::Correlation(flow) => query.bind(*flow),
     };
     events(query, db).await

@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use backstitch_event_store::{ReadError, Snapshot, SnapshotStore, StreamId, StreamVersion};
 use sqlx::types::{Json, JsonValue};
-use sqlx::{PgPool, Row as _};
+use sqlx::{PgExecutor, PgPool, Row as _};
 
 use crate::failure::read_error;
 
 const NEWEST: &str = "SELECT version, state_version, state FROM store.snapshots WHERE stream_id = $1";
 // As `Snapshot::replaces` says.
 const KEEP: &str = "INSERT INTO store.snapshots AS s (stream_id, version, state_version, state)
-    VALUES ($1, $2, $3, $4)
+    SELECT n.* FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::jsonb[]) AS n (stream_id, version, form, state)
+    ORDER BY n.stream_id COLLATE \"C\"
     ON CONFLICT (stream_id) DO UPDATE
     SET version = excluded.version, state_version = excluded.state_version, state = excluded.state, taken_at = now()
     WHERE (excluded.state_version, excluded.version) > (s.state_version, s.version)";
@@ -46,11 +47,22 @@ impl SnapshotStore for PostgresSnapshots {
     }
 
     async fn keep(&self, snapshot: Snapshot) -> Result<(), ReadError> {
-        let query = sqlx::query(KEEP)
-            .bind(snapshot.stream.as_str().to_owned())
-            .bind(snapshot.version.as_i64())
-            .bind(snapshot.state_version)
-            .bind(Json(snapshot.state));
-        query.execute(&self.pool).await.map(|_| ()).map_err(read_error)
+        keep_many(vec![snapshot], &self.pool).await.map_err(read_error)
     }
+}
+
+/// Keeps snapshots of different streams by one statement, each as [`SnapshotStore::keep`] does.
+///
+/// # Errors
+/// The database's; so it is where two are of one stream.
+pub async fn keep_many(snapshots: Vec<Snapshot>, db: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    let (mut streams, mut versions, mut forms, mut states) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for snapshot in snapshots {
+        streams.push(snapshot.stream.as_str().to_owned());
+        versions.push(snapshot.version.as_i64());
+        forms.push(snapshot.state_version);
+        states.push(Json(snapshot.state));
+    }
+    sqlx::query(KEEP).bind(streams).bind(versions).bind(forms).bind(states).execute(db).await?;
+    Ok(())
 }

@@ -102,7 +102,8 @@ impl EventStore for PostgresStore {
         let unread = self.read(selection, after, 1).await?.events.pop();
         let Some(oldest) = unread else { return Ok(Lag::default()) };
         let last = reads::last_position(&self.pool).await.map_err(read_error)?;
-        let events = last.saturating_sub(after.position).max(1);
+        let beyond = last.saturating_sub(after.position);
+        let events = selection.share_of(beyond).max(1);
         Ok(Lag { events, oldest_unread_at: Some(oldest.event.occurred_at) })
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a suite for tests: a failure is a panic")]
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    AppendError, AppendRequest, Cursor, EVENTS_MAX, EventStore, ExpectedVersion, Lag, NewEvent, Selection, Slice,
-    StoredEvent, StreamId, StreamVersion, Subscription, SubscriptionSettings, all_events, events_of,
+    AppendError, AppendRequest, Cursor, EVENTS_MAX, EventStore, ExpectedVersion, Lag, NewEvent, Selection, Share,
+    Slice, StoredEvent, StreamId, StreamVersion, Subscription, SubscriptionSettings, all_events, events_of,
 };
 
 /// Runs the whole suite. The store may hold other events: every stream used here is fresh.
@@ -38,6 +39,7 @@ pub async fn every_store_keeps_its_word(store: Arc<dyn EventStore>) {
     a_stream_is_read_in_pages_in_both_directions(store).await;
     the_global_order_is_read_in_pages(store).await;
     the_global_order_is_read_by_type_category_and_flow(store).await;
+    shares_of_the_order_are_whole_streams_and_come_to_all_of_it(store).await;
     an_event_is_found_by_its_id(store).await;
     a_subscription_catches_up_and_then_follows(following.clone()).await;
     a_subscription_begins_where_it_is_told_to(following).await;
@@ -315,6 +317,27 @@ async fn the_global_order_is_read_by_type_category_and_flow(store: &dyn EventSto
     let flow = Selection::Correlation(stored[1].event.correlation_id);
     assert_eq!(selected(store, &flow, Cursor::default(), 1).await, [stored[1].clone()]);
     assert!(selected(store, &Selection::Types(BTreeSet::new()), Cursor::default(), 0).await.is_empty());
+}
+
+async fn shares_of_the_order_are_whole_streams_and_come_to_all_of_it(store: &dyn EventStore) {
+    let category = format!("c{}", Uuid::new_v4().simple());
+    for key in 0..12 {
+        let stream = StreamId::parse(format!("{category}-{key}")).unwrap();
+        append(store, &stream, ExpectedVersion::NoStream, &["A", "B"]).await;
+    }
+    let all = selected(store, &Selection::categories([&category]), Cursor::default(), 24).await;
+    let mut shared_out = Vec::new();
+    for nth in 0..3 {
+        let of = NonZeroU32::new(3).unwrap();
+        let share = Share { categories: [category.clone()].into(), nth, of };
+        let events = selected(store, &Selection::Share(share), Cursor::default(), 0).await;
+        let streams: BTreeSet<_> = events.iter().map(|stored| &stored.stream).collect();
+        assert_eq!(events.len(), 2 * streams.len(), "whole streams");
+        assert!(events.is_sorted_by_key(|stored| stored.cursor), "in the order of all");
+        shared_out.extend(events);
+    }
+    shared_out.sort_by_key(|stored| stored.cursor);
+    assert_eq!(shared_out, all, "each event in one of them");
 }
 
 async fn an_event_is_found_by_its_id(store: &dyn EventStore) {

@@ -43,7 +43,7 @@ pub use execute::{CommandError, Executed, execute};
 pub use flow::Flow;
 pub use memory::MemoryStore;
 pub use retry::{DecideError, Loaded, RetryPolicy, decide_and_append};
-pub use selection::{Selection, Slice};
+pub use selection::{Selection, Share, Slice};
 pub use snapshot::{MemorySnapshots, Snapshot, SnapshotStore};
 pub use store::{AppendSignal, EventStore, ReadError};
 pub use stream::{InvalidStreamId, StreamId};

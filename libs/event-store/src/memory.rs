@@ -145,7 +145,8 @@ impl EventStore for MemoryStore {
     async fn lag(&self, selection: &Selection, after: Cursor) -> Result<Lag, ReadError> {
         let contents = self.contents();
         let Some(oldest) = contents.unread(selection, after).next() else { return Ok(Lag::default()) };
-        let events = contents.events.len() as u64 - after.position;
+        let beyond = contents.events.len() as u64 - after.position;
+        let events = selection.share_of(beyond).max(1);
         Ok(Lag { events, oldest_unread_at: Some(oldest.event.occurred_at) })
     }
 

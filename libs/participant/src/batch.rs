@@ -9,8 +9,8 @@ use backstitch_processor::Rejection;
 use crate::Participant;
 use crate::case::{Case, InputId};
 use crate::draft::{Drafted, Placed};
-use crate::load::Read;
 use crate::record::RecordOf;
+use crate::recover::Read;
 use crate::shared::SharedStreams;
 
 /// A batch, between load and commit.
@@ -53,10 +53,11 @@ impl<P: Participant> Batch<P> {
     }
 
     /// The own streams as the commit made them true.
-    pub(crate) fn take_own(&mut self) -> impl Iterator<Item = (StreamId, RecordOf<P>)> + use<P> {
-        let (loaded, assumed) = (std::mem::take(&mut self.own.streams), std::mem::take(&mut self.assumed));
-        let known = loaded.into_iter().filter(move |(stream, _)| !assumed.contains(stream));
-        known.chain(std::mem::take(&mut self.staged))
+    pub(crate) fn take_own(&mut self) -> HashMap<StreamId, RecordOf<P>> {
+        let (mut streams, assumed) = (std::mem::take(&mut self.own.streams), std::mem::take(&mut self.assumed));
+        streams.retain(|stream, _| !assumed.contains(stream));
+        streams.extend(std::mem::take(&mut self.staged));
+        streams
     }
 
     /// Back to what was loaded.

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::note::Standing;
 use crate::{Participant, Settings};
-use desk::Desk;
+use desk::{Desk, Memory};
 
 /// Any: there is no registry.
 const SCHEMA_ID: u32 = 1;
@@ -89,28 +89,28 @@ impl<P: Participant> Trial<P> {
 }
 
 /// Tries a participant with everything that may happen to a command and its compensation: they are repeated, come in the
-/// wrong order, come from senders without our headers, and while an external call is open; each time with a memory, and
-/// with a restart before every message.
+/// wrong order, come from senders without our headers, and while an external call is open; each time with a memory, with a
+/// restart before every message, and with a restart from snapshots.
 ///
 /// # Panics
 /// Where the contract is broken, saying how.
 pub fn keeps_the_contract<P: Participant>(trial: &Trial<P>) {
     unknown_commands_are_rejected(trial);
-    for forgetful in [false, true] {
-        let told = a_repeat_is_told_the_same(trial, forgetful);
+    let first = a_repeat_is_told_the_same(trial, Memory::Keeps);
+    for memory in Memory::ALL {
+        let told = a_repeat_is_told_the_same(trial, memory);
         assert_eq!(
-            told,
-            a_repeat_is_told_the_same(trial, !forgetful),
+            told, first,
             "{}: decided again, it is answered otherwise: a decision has no clock and no chance of its own, and what it \
              knows is in its stream",
             trial.forward.command
         );
         if let Some(compensation) = &trial.compensation {
             belong_together(trial, compensation);
-            let undone = what_was_done_is_undone_once(trial, compensation, forgetful);
-            what_never_came_is_undone_and_stays_away(trial, compensation, forgetful, (&told, &undone));
-            undone_without_our_headers(trial, compensation, forgetful, &undone);
-            a_compensation_waits_for_an_open_call(trial, compensation, forgetful);
+            let undone = what_was_done_is_undone_once(trial, compensation, memory);
+            what_never_came_is_undone_and_stays_away(trial, compensation, memory, (&told, &undone));
+            undone_without_our_headers(trial, compensation, memory, &undone);
+            a_compensation_waits_for_an_open_call(trial, compensation, memory);
         }
     }
 }
@@ -162,9 +162,9 @@ fn undoes<P: Participant>(route: &crate::Route<P>) -> Option<String> {
     }
 }
 
-fn a_repeat_is_told_the_same<P: Participant>(trial: &Trial<P>, forgetful: bool) -> Vec<Envelope> {
+fn a_repeat_is_told_the_same<P: Participant>(trial: &Trial<P>, memory: Memory) -> Vec<Envelope> {
     let name = &trial.forward.command;
-    let mut desk = Desk::opened(trial, forgetful);
+    let mut desk = Desk::opened(trial, memory);
     let told = desk.forward(1);
     let standing = desk.standing();
     assert!(
@@ -185,13 +185,9 @@ fn a_repeat_is_told_the_same<P: Participant>(trial: &Trial<P>, forgetful: bool) 
     told
 }
 
-fn what_was_done_is_undone_once<P: Participant>(
-    trial: &Trial<P>,
-    compensation: &Ask,
-    forgetful: bool,
-) -> Vec<Envelope> {
+fn what_was_done_is_undone_once<P: Participant>(trial: &Trial<P>, compensation: &Ask, memory: Memory) -> Vec<Envelope> {
     let name = &compensation.command;
-    let mut desk = Desk::opened(trial, forgetful);
+    let mut desk = Desk::opened(trial, memory);
     let told = desk.forward(1);
     let undone = desk.back(compensation);
     assert!(!undone.is_empty(), "{name}: it is undone, and nothing is published: the rollback would wait for ever");
@@ -210,11 +206,11 @@ fn what_was_done_is_undone_once<P: Participant>(
 fn what_never_came_is_undone_and_stays_away<P: Participant>(
     trial: &Trial<P>,
     compensation: &Ask,
-    forgetful: bool,
+    memory: Memory,
     (done, undone): (&[Envelope], &[Envelope]),
 ) {
     let (forward, back) = (&trial.forward.command, &compensation.command);
-    let mut desk = Desk::opened(trial, forgetful);
+    let mut desk = Desk::opened(trial, memory);
     let nothing = desk.back(compensation);
     assert_eq!(
         types(&nothing),
@@ -237,10 +233,10 @@ fn what_never_came_is_undone_and_stays_away<P: Participant>(
 fn undone_without_our_headers<P: Participant>(
     trial: &Trial<P>,
     compensation: &Ask,
-    forgetful: bool,
+    memory: Memory,
     undone: &[Envelope],
 ) {
-    let mut desk = Desk::opened(trial, forgetful);
+    let mut desk = Desk::opened(trial, memory);
     desk.forward(1);
     let told = desk.back_by_a_stranger(compensation);
     assert_eq!(
@@ -251,8 +247,8 @@ fn undone_without_our_headers<P: Participant>(
     );
 }
 
-fn a_compensation_waits_for_an_open_call<P: Participant>(trial: &Trial<P>, compensation: &Ask, forgetful: bool) {
-    let mut desk = Desk::opened(trial, forgetful);
+fn a_compensation_waits_for_an_open_call<P: Participant>(trial: &Trial<P>, compensation: &Ask, memory: Memory) {
+    let mut desk = Desk::opened(trial, memory);
     desk.forward_alone(1);
     if !desk.has_open_calls() {
         return;

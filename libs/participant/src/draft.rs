@@ -267,7 +267,7 @@ impl<'a, P: Participant> Draft<'a, P> {
         let event = self.event(cause, &stream, said, index, standing)?;
         let envelope = self.drafted.record.apply(self.at.participant, &stream, entry, &event);
         self.drafted.published.extend(envelope);
-        self.drafted.appended.push((stream, self.drafted.record.version, event));
+        self.drafted.appended.push((stream, self.drafted.record.at.version, event));
         Ok(())
     }
 
@@ -295,8 +295,8 @@ impl<'a, P: Participant> Draft<'a, P> {
         let stored = self.event(cause, &stream, said, index, standing)?;
         if let Some(shared) = self.drafted.changed.get_mut(&stream) {
             self.at.participant.evolve_shared(&mut shared.state, event);
-            shared.version = shared.version.after(1);
-            self.drafted.appended.push((stream, shared.version, stored));
+            shared.at.pass(stored.event_id);
+            self.drafted.appended.push((stream, shared.at.version, stored));
         }
         Ok(())
     }

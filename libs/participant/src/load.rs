@@ -2,11 +2,11 @@
 //! Separate from deciding, which does no I/O. The reads go through [`Source`], so that tests can decide without a
 //! database.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use backstitch_event_store::{StoredEvent, StreamId, StreamVersion};
-use backstitch_event_store_postgres::{insert_missing_heads, load_many, lock_heads};
+use backstitch_event_store_postgres::{Recovery, insert_missing_heads, load_many, lock_heads, recover_many};
 use backstitch_processor::Database;
 use sqlx::PgConnection;
 
@@ -14,8 +14,8 @@ use crate::Participant;
 use crate::append::add_append;
 use crate::cache::Cache;
 use crate::draft::Placed;
-use crate::event::UnreadableEvent;
-use crate::record::{Entry, Record, RecordOf, read_domain};
+use crate::record::{Entry, RECORD_VERSION, RecordOf, read_domain};
+use crate::recover::{How, Read, recover};
 use crate::shared::Shared;
 
 /// Where streams are read and locked.
@@ -26,6 +26,19 @@ pub trait Source: Send {
     /// # Errors
     /// The database's.
     async fn load(&mut self, streams: &[(StreamId, StreamVersion)]) -> Result<Vec<StoredEvent>, sqlx::Error>;
+
+    /// The same; a stream that is asked for from its beginning may come from its newest snapshot of that form on, its first
+    /// event being the one that the snapshot stands at. A source without snapshots has none.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn recover(
+        &mut self,
+        streams: &[(StreamId, StreamVersion)],
+        _state_version: i32,
+    ) -> Result<Recovery, sqlx::Error> {
+        Ok(Recovery { snapshots: Vec::new(), events: self.load(streams).await? })
+    }
 
     /// Locks heads until the batch is written; `may_be_missing`: some may have to be inserted first.
     ///
@@ -57,6 +70,14 @@ impl Source for PgConnection {
         load_many(streams, self).await
     }
 
+    async fn recover(
+        &mut self,
+        streams: &[(StreamId, StreamVersion)],
+        state_version: i32,
+    ) -> Result<Recovery, sqlx::Error> {
+        recover_many(streams, state_version, self).await
+    }
+
     async fn lock(
         &mut self,
         streams: &BTreeSet<StreamId>,
@@ -69,92 +90,66 @@ impl Source for PgConnection {
     }
 }
 
-/// Streams as read, and why some could not be understood.
-pub(crate) struct Read<V> {
-    pub(crate) streams: HashMap<StreamId, V>,
-    pub(crate) broken: HashMap<StreamId, UnreadableEvent>,
+/// Which form an own stream's snapshots have: the library's and the service's, so that raising either makes a new one.
+pub(crate) fn own_form<P: Participant>() -> i32 {
+    RECORD_VERSION * 1_000_000 + i32::try_from(P::STATE_VERSION).unwrap_or(i32::MAX).clamp(0, 999_999)
 }
 
-impl<V> Default for Read<V> {
-    fn default() -> Self {
-        Self { streams: HashMap::new(), broken: HashMap::new() }
-    }
+/// Which form a shared stream's snapshots have.
+pub(crate) fn shared_form<P: Participant>() -> i32 {
+    i32::try_from(P::SHARED_VERSION).unwrap_or(i32::MAX).clamp(0, 999_999)
 }
 
-impl<V> Read<V> {
-    fn fold(
-        &mut self,
-        events: &[StoredEvent],
-        mut apply: impl FnMut(&mut V, &StoredEvent) -> Result<(), UnreadableEvent>,
-    ) {
-        for stored in events {
-            if self.broken.contains_key(&stored.stream) {
-                continue;
-            }
-            let Some(value) = self.streams.get_mut(&stored.stream) else { continue };
-            if let Err(error) = apply(value, stored) {
-                tracing::error!(stream = %stored.stream, version = %stored.version, %error, "a stored event is unreadable");
-                self.streams.remove(&stored.stream);
-                self.broken.insert(stored.stream.clone(), error);
-            }
-        }
-    }
-}
-
-/// Reads own streams from their beginning. Snapshots, once there are any, are where this would begin instead.
+/// Reads own streams; from their snapshots, if there are to be any.
 pub(crate) async fn read_own<P: Participant>(
     participant: &P,
+    snapshots: bool,
     streams: BTreeSet<StreamId>,
     source: &mut impl Source,
 ) -> Result<Read<RecordOf<P>>, sqlx::Error> {
-    if streams.is_empty() {
-        return Ok(Read::default());
-    }
-    let asked: Vec<_> = streams.into_iter().map(|stream| (stream, StreamVersion::NONE)).collect();
-    let events = source.load(&asked).await?;
-    let streams = asked.into_iter().map(|(stream, _)| (stream, Record::default())).collect();
-    let mut read = Read { streams, broken: HashMap::new() };
-    read.fold(&events, |record, stored| {
+    let unread = streams.into_iter().map(|stream| (stream, RecordOf::<P>::default())).collect();
+    let how = How { streams: "own", form: snapshots.then(own_form::<P>) };
+    recover(unread, how, source, |record, stored| {
         let entry = Entry::read(&stored.event)?;
         record.apply(participant, &stored.stream, &entry, &stored.event);
         Ok(())
-    });
-    Ok(read)
+    })
+    .await
 }
 
 /// Locks shared streams in the order of their names. What is in memory is used up to its version; the rest is read.
 pub(crate) async fn lock_shared<P: Participant>(
     participant: &P,
+    snapshots: bool,
     streams: BTreeSet<StreamId>,
     cache: &mut Cache<Shared<P::Shared>>,
     source: &mut impl Source,
 ) -> Result<Read<Shared<P::Shared>>, sqlx::Error> {
-    let mut read = Read::default();
     if streams.is_empty() {
-        return Ok(read);
+        return Ok(Read::default());
     }
-    read.streams = streams.iter().map(|stream| (stream.clone(), cache.take(stream).unwrap_or_default())).collect();
+    let mut held: Vec<(StreamId, Shared<P::Shared>)> =
+        streams.iter().map(|stream| (stream.clone(), cache.take(stream).unwrap_or_default())).collect();
     // A head that was ever seen with events exists.
-    let may_be_missing = read.streams.values().any(|shared| shared.version == StreamVersion::NONE);
+    let may_be_missing = held.iter().any(|(_, shared)| shared.at.version == StreamVersion::NONE);
     let heads = source.lock(&streams, may_be_missing).await?;
-    let mut behind = Vec::new();
-    for (stream, shared) in &mut read.streams {
-        let head = heads.get(stream).copied().unwrap_or_default();
-        if shared.version > head {
+    for (stream, shared) in &mut held {
+        if shared.at.version > heads.get(stream).copied().unwrap_or_default() {
             // Only after a restore: what memory has never happened.
             *shared = Shared::default();
         }
-        if shared.version < head {
-            behind.push((stream.clone(), shared.version));
-        }
     }
-    if !behind.is_empty() {
-        let events = source.load(&behind).await?;
-        read.fold(&events, |shared, stored| {
-            participant.evolve_shared(&mut shared.state, &read_domain(&stored.event)?);
-            shared.version = stored.version;
-            Ok(())
-        });
-    }
+    let is_behind = |(stream, shared): &(StreamId, Shared<P::Shared>)| {
+        shared.at.version < heads.get(stream).copied().unwrap_or_default()
+    };
+    let (behind, current): (Vec<_>, Vec<_>) = held.into_iter().partition(is_behind);
+    let how = How { streams: "shared", form: snapshots.then(shared_form::<P>) };
+    let mut read = recover(behind, how, source, |shared, stored| {
+        participant.evolve_shared(&mut shared.state, &read_domain(&stored.event)?);
+        shared.at.pass(stored.event.event_id);
+        Ok(())
+    })
+    .await?;
+    read.streams.extend(current);
     Ok(read)
 }

@@ -16,16 +16,17 @@ use crate::cache::Cache;
 use crate::case::{Case, InputId};
 use crate::cause::Cause;
 use crate::draft::{Draft, Placed, Setting, TimerOrder};
-use crate::load::{Source, Streams, lock_shared, read_own};
+use crate::load::{Source, Streams, lock_shared, own_form, read_own, shared_form};
 use crate::publish::record_of;
 use crate::record::{Record, RecordOf};
 use crate::shared::Shared;
-use crate::{Participant, Route, Settings};
+use crate::{Participant, Route, Settings, Snapshots};
 
 /// The decisions of one lane of a participant.
 pub struct ParticipantLogic<P: Participant> {
     participant: Arc<P>,
     settings: Arc<Settings>,
+    pub(crate) snapshots: Option<Snapshots>,
     own: Cache<RecordOf<P>>,
     shared: Cache<Shared<P::Shared>>,
     batch: Batch<P>,
@@ -36,7 +37,9 @@ impl<P: Participant> ParticipantLogic<P> {
     #[must_use]
     pub fn new(participant: Arc<P>, settings: Arc<Settings>) -> Self {
         let max = settings.cached_streams_max;
-        Self { participant, settings, own: Cache::new(max), shared: Cache::new(max), batch: Batch::default() }
+        let snapshots = settings.snapshots.clone();
+        let (own, shared) = (Cache::new(max), Cache::new(max));
+        Self { participant, settings, snapshots, own, shared, batch: Batch::default() }
     }
 
     pub(crate) async fn load_from(
@@ -73,7 +76,7 @@ impl<P: Participant> ParticipantLogic<P> {
             }
         }
         metrics::counter!("participant_streams_read_total").increment(missing.len() as u64);
-        self.batch.own = read_own(&*self.participant, missing, source).await?;
+        self.batch.own = read_own(&*self.participant, self.snapshots.is_some(), missing, source).await?;
         self.batch.own.streams.extend(held);
         Ok(())
     }
@@ -92,7 +95,8 @@ impl<P: Participant> ParticipantLogic<P> {
         if loading == Loading::Thorough {
             self.shared.clear();
         }
-        let read = lock_shared(&*self.participant, wanted, &mut self.shared, source).await?;
+        let snapshots = self.snapshots.is_some();
+        let read = lock_shared(&*self.participant, snapshots, wanted, &mut self.shared, source).await?;
         self.batch.shared.locked = read.streams;
         self.batch.shared_broken = read.broken.into_iter().map(|(stream, error)| (stream, error.to_string())).collect();
         Ok(())
@@ -131,7 +135,7 @@ impl<P: Participant> ParticipantLogic<P> {
             Case::Message { route: Route::Event { event, .. }, cause } => draft.heard(cause, event)?,
             Case::Message { route: Route::Ignored, .. } => {}
             Case::Timer { ticket, timer } => {
-                let cause = Cause::timer(stream, &ticket.name, record.version, ticket.correlation_id);
+                let cause = Cause::timer(stream, &ticket.name, record.at.version, ticket.correlation_id);
                 draft.woken(&cause, timer)?;
             }
             Case::Answered { call, outcome, .. } => draft.answered(*call, outcome)?,
@@ -220,10 +224,18 @@ impl<P: Participant> Logic for ParticipantLogic<P> {
 
     fn committed(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
-        for (stream, record) in batch.take_own() {
+        let snapshots = self.snapshots.as_ref();
+        for (stream, mut record) in batch.take_own() {
+            if let Some(snapshots) = snapshots {
+                snapshots.look_at(&stream, &mut record, own_form::<P>());
+            }
             self.own.put(stream, record);
         }
-        for (stream, shared) in batch.shared.locked.into_iter().chain(batch.shared.staged) {
+        batch.shared.locked.extend(batch.shared.staged);
+        for (stream, mut shared) in batch.shared.locked {
+            if let Some(snapshots) = snapshots {
+                snapshots.look_at(&stream, &mut shared, shared_form::<P>());
+            }
             self.shared.put(stream, shared);
         }
     }

@@ -17,14 +17,14 @@ use crate::{Answer, Changes, DomainEvent, View};
 ///
 /// Types that a service has no use for are `()`, or [`crate::Nothing`] where no value may exist.
 pub trait Participant: Send + Sync + 'static {
-    /// What its own stream's events amount to.
-    type State: Default + Clone + Send + Sync;
-    /// What a shared stream's events amount to.
-    type Shared: Default + Clone + Send + Sync;
+    /// What its own stream's events amount to. Kept in snapshots.
+    type State: Default + Clone + Send + Sync + Serialize + DeserializeOwned + 'static;
+    /// What a shared stream's events amount to. Kept in snapshots.
+    type Shared: Default + Clone + Send + Sync + Serialize + DeserializeOwned + 'static;
     /// Everything that can happen in its streams.
     type Event: DomainEvent;
     /// Commands, forward ones and compensations alike. Stored with open calls, so keep old ones readable.
-    type Command: Clone + Debug + Send + Sync + Serialize + DeserializeOwned;
+    type Command: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
     /// Events of other services that matter here.
     type Heard: Debug + Send + Sync;
     /// What it wakes up for.
@@ -36,6 +36,13 @@ pub trait Participant: Send + Sync + 'static {
 
     /// Whether it has shared streams at all. If so, batches run in explicit transactions.
     const SHARES: bool = false;
+
+    /// The form of [`Participant::State`], 1 to 999,999. To be raised whenever the state or its fold changes: snapshots
+    /// of other forms are then ignored, and taken anew.
+    const STATE_VERSION: u32 = 1;
+
+    /// The form of [`Participant::Shared`], as [`Participant::STATE_VERSION`].
+    const SHARED_VERSION: u32 = 1;
 
     /// What kind of aggregate a stream is about, for the envelope and for people.
     fn aggregate_type(&self, stream: &StreamId) -> &'static str;

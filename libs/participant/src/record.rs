@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use backstitch_contracts::Envelope;
-use backstitch_event_store::{NewEvent, StreamId, StreamVersion};
-use serde::Deserialize as _;
+use backstitch_event_store::{NewEvent, StreamId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cause::{Cause, CauseKind, Undoes};
 use crate::event::{UnreadableEvent, tag};
 use crate::note::{CallOfCommand, CommandMark, Marks, Note, Standing};
+use crate::place::{Folded, Place};
 use crate::publish::envelope_of;
 use crate::{DomainEvent, Participant, Visibility};
 
@@ -20,9 +22,13 @@ pub(crate) type RecordOf<P> = Record<<P as Participant>::State, <P as Participan
 /// An event of a participant's own stream.
 pub(crate) type EntryOf<P> = Entry<<P as Participant>::Event, <P as Participant>::Command>;
 
-#[derive(Debug, Clone)]
+/// The form of what is this library's in a record. To be raised whenever that or its fold changes, as a service raises
+/// its own.
+pub(crate) const RECORD_VERSION: i32 = 1;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record<S, C> {
-    pub(crate) version: StreamVersion,
+    pub(crate) at: Place,
     pub(crate) state: S,
     pub(crate) commands: BTreeMap<Uuid, Told<C>>,
     tombstones: Vec<Undoes>,
@@ -30,7 +36,7 @@ pub(crate) struct Record<S, C> {
 }
 
 /// How one command stands, and what was published for it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Told<C> {
     pub(crate) name: String,
     pub(crate) attempt: u32,
@@ -41,7 +47,7 @@ pub(crate) struct Told<C> {
     calls: u32,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Status<C> {
     Pending(Pending<C>),
     Done { undone: bool },
@@ -50,7 +56,7 @@ pub(crate) enum Status<C> {
 }
 
 /// A command that will be answered later.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Pending<C> {
     pub(crate) command: C,
     /// The number of the call that is waited for; `None`: the outcome of what it undoes is.
@@ -81,12 +87,26 @@ pub(crate) enum Entry<E, C> {
 impl<S: Default, C> Default for Record<S, C> {
     fn default() -> Self {
         Self {
-            version: StreamVersion::NONE,
+            at: Place::default(),
             state: S::default(),
             commands: BTreeMap::new(),
             tombstones: Vec::new(),
             heard: BTreeSet::new(),
         }
+    }
+}
+
+impl<S, C> Folded for Record<S, C>
+where
+    S: Default + Clone + Serialize + DeserializeOwned + Send + 'static,
+    C: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    fn place(&self) -> &Place {
+        &self.at
+    }
+
+    fn place_mut(&mut self) -> &mut Place {
+        &mut self.at
     }
 }
 
@@ -144,12 +164,12 @@ impl<S, C: Clone> Record<S, C> {
         P: Participant<State = S, Command = C>,
     {
         let marks = Marks::deserialize(&event.metadata).ok();
-        self.version = self.version.after(1);
+        self.at.pass(event.event_id);
         let mut envelope = None;
         if let Entry::Domain(domain) = entry {
             participant.evolve(&mut self.state, domain);
             if domain.visibility() == Visibility::Published {
-                envelope = Some(Arc::new(envelope_of(stream, self.version, event, marks.as_ref())));
+                envelope = Some(Arc::new(envelope_of(stream, self.at.version, event, marks.as_ref())));
             }
         }
         match (event.causation_id, marks.and_then(|marks| marks.command)) {
@@ -232,7 +252,7 @@ impl<C: Clone> Pending<C> {
 
 impl<E: DomainEvent, C> Entry<E, C>
 where
-    C: serde::Serialize + serde::de::DeserializeOwned,
+    C: Serialize + DeserializeOwned,
 {
     /// Understands a stored event.
     pub(crate) fn read(event: &NewEvent) -> Result<Self, UnreadableEvent> {

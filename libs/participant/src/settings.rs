@@ -1,6 +1,11 @@
 //! What differs between services besides their decisions.
 
+use std::num::NonZeroU64;
+
 use backstitch_contracts::Encoder;
+use sqlx::PgPool;
+
+use crate::Snapshots;
 
 /// A service's place among topics.
 pub struct Settings {
@@ -12,6 +17,8 @@ pub struct Settings {
     pub encoder: Encoder,
     /// Own streams, and shared ones, that each lane keeps in memory.
     pub cached_streams_max: usize,
+    /// Where snapshots are taken; without, none is taken and none is looked for.
+    pub snapshots: Option<Snapshots>,
 }
 
 impl Settings {
@@ -26,6 +33,15 @@ impl Settings {
             events_topic: events_topic.into(),
             encoder,
             cached_streams_max: Self::CACHED_STREAMS,
+            snapshots: None,
         }
+    }
+
+    /// The same, with a snapshot every so many events of a stream (0: none), kept in the database of the streams. Needs a
+    /// Tokio runtime.
+    #[must_use]
+    pub fn with_snapshots(mut self, every: u64, pool: PgPool) -> Self {
+        self.snapshots = NonZeroU64::new(every).map(|every| Snapshots::start(every, pool));
+        self
     }
 }

@@ -3,13 +3,27 @@
 
 use std::collections::HashMap;
 
-use backstitch_event_store::{StreamId, StreamVersion};
+use backstitch_event_store::StreamId;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::place::{Folded, Place};
 
 /// One shared stream's state.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Shared<S> {
-    pub(crate) version: StreamVersion,
+    pub(crate) at: Place,
     pub(crate) state: S,
+}
+
+impl<S: Default + Clone + Serialize + DeserializeOwned + Send + 'static> Folded for Shared<S> {
+    fn place(&self) -> &Place {
+        &self.at
+    }
+
+    fn place_mut(&mut self) -> &mut Place {
+        &mut self.at
+    }
 }
 
 /// The shared streams of a batch.

@@ -9,112 +9,15 @@ mod booking;
 mod letters;
 #[path = "../src/tests/schema.rs"]
 mod schema;
+#[path = "support/mod.rs"]
+mod support;
 
-use std::sync::Arc;
-
-use backstitch_event_store::{EventStore as _, StreamId, StreamVersion};
-use backstitch_event_store_postgres::PostgresStore;
 // The desk's parts name these as their crate's own.
-use backstitch_participant::{
-    Answer, Changes, DomainEvent, Intent, Participant, ParticipantLogic, Route, Settings, View, Visibility,
-};
-use backstitch_processor::{CONFLICT, Effects, Input, Loading, Logic as _, LogicOn, Statement};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
-use uuid::Uuid;
+use backstitch_participant::{Answer, Changes, DomainEvent, Intent, Participant, Route, Settings, View, Visibility};
 
-use booking::{Booking, How, flow_stream, seat_stream};
-use letters::{FLOW, Letter, book, morning, unbook};
-use schema::settings;
-
-struct Database {
-    admin: String,
-    name: String,
-    pool: PgPool,
-}
-
-impl Database {
-    async fn fresh() -> Self {
-        let admin = std::env::var("POSTGRES_ADMIN_URL").expect("POSTGRES_ADMIN_URL: source target/stack/env");
-        let name = format!("participant_{}", Uuid::new_v4().simple());
-        let mut connection = PgConnection::connect(&admin).await.expect("Postgres answers");
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-        let server = admin.rsplit_once('/').expect("a URL with a database").0;
-        let pool = PgPool::connect(&format!("{server}/{name}")).await.unwrap();
-        backstitch_processor::migrations().run(&pool).await.unwrap();
-        backstitch_event_store_postgres::migrations().run(&pool).await.unwrap();
-        Self { admin, name, pool }
-    }
-
-    async fn lane(&self) -> Lane {
-        Lane {
-            logic: ParticipantLogic::new(Arc::new(Booking), settings()),
-            offset: 0,
-            db: self.pool.acquire().await.unwrap().detach(),
-            conflicts: 0,
-        }
-    }
-
-    async fn types_of(&self, stream: StreamId) -> Vec<String> {
-        let events = PostgresStore::new(self.pool.clone()).load(&stream, StreamVersion::NONE).await.unwrap();
-        events.into_iter().map(|stored| stored.event.event_type).collect()
-    }
-
-    async fn drop(self) {
-        self.pool.close().await;
-        let mut connection = PgConnection::connect(&self.admin).await.unwrap();
-        connection.execute(AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name))).await.unwrap();
-    }
-}
-
-/// One lane with a connection of its own, doing what the processor does, less the fence.
-struct Lane {
-    logic: ParticipantLogic<Booking>,
-    offset: i64,
-    db: PgConnection,
-    conflicts: usize,
-}
-
-impl Lane {
-    /// How many records the batch publishes.
-    async fn gets(&mut self, letters: Vec<Letter>) -> usize {
-        let inputs: Vec<Input> =
-            (self.offset..).zip(letters).map(|(offset, letter)| letter.arrives(offset, morning())).collect();
-        self.offset += 10;
-        let inputs: Vec<&Input> = inputs.iter().collect();
-        let mut loading = Loading::Optimistic;
-        loop {
-            self.db.execute("BEGIN").await.unwrap();
-            match self.try_batch(&inputs, loading).await {
-                Ok(records) => {
-                    self.db.execute("COMMIT").await.unwrap();
-                    self.logic.committed();
-                    return records;
-                }
-                Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some(CONFLICT) => {
-                    assert_eq!(loading, Loading::Optimistic, "a conflict although everything was read");
-                    self.db.execute("ROLLBACK").await.unwrap();
-                    self.logic.aborted();
-                    self.conflicts += 1;
-                    loading = Loading::Thorough;
-                }
-                Err(other) => panic!("{other}"),
-            }
-        }
-    }
-
-    async fn try_batch(&mut self, inputs: &[&Input], loading: Loading) -> Result<usize, sqlx::Error> {
-        self.logic.load(inputs, loading, &mut self.db).await?;
-        let mut effects = Effects::default();
-        for input in inputs {
-            self.logic.decide(input, morning(), &mut effects).unwrap();
-        }
-        let mut statement = Statement::new();
-        statement.part("fence", "SELECT 1");
-        LogicOn::<PgConnection>::write(&mut self.logic, &mut statement);
-        statement.execute(&mut self.db).await?;
-        Ok(effects.records().len())
-    }
-}
+use booking::{How, flow_stream, seat_stream};
+use letters::{FLOW, book, unbook};
+use support::{Database, Lane};
 
 /// Books two seats in each round, gives one back in the same batch and the other in the next.
 async fn race(mut lane: Lane, racer: u128) -> usize {

@@ -19,6 +19,9 @@ pub enum ApplyError {
     /// The broker cannot be read.
     #[error("the broker cannot be read")]
     Inbox(#[from] backstitch_messaging::InboxError),
+    /// The store cannot be read.
+    #[error("the event store cannot be read")]
+    Store(#[from] backstitch_event_store::ReadError),
     /// The registry does not answer.
     #[error("the schema registry is unavailable: {reason}")]
     Registry {
@@ -46,7 +49,7 @@ impl ApplyError {
         match self {
             Self::Database(error) => of_database(error),
             Self::Panicked { .. } => Next::Isolate,
-            Self::Fenced | Self::Inbox(_) | Self::Registry { .. } | Self::FeedEnded => Next::Pause,
+            Self::Fenced | Self::Inbox(_) | Self::Store(_) | Self::Registry { .. } | Self::FeedEnded => Next::Pause,
         }
     }
 }

@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstitch_messaging::{Inbox, LaneId, LearningDecoder, Ownership};
+use backstitch_messaging::{LaneId, LearningDecoder, Ownership};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint::Version;
+use crate::checkpoint::{Version, forget_others};
+use crate::claims::Claims;
+use crate::error::chain;
 use crate::lane::{Shared, own};
+use crate::membership::{Behind, Membership, Owner, lanes_of};
 use crate::projection::Projection;
 use crate::source::Sources;
 use crate::supervisor::{Health, Settings};
@@ -36,21 +39,21 @@ pub(crate) struct Ports {
 pub(crate) async fn run<P: Projection>(projection: Arc<P>, version: Version, ports: Ports, stop: CancellationToken) {
     let pool = pool_of(version, &ports.pool);
     while !stop.is_cancelled() {
-        let inbox = tokio::select! {
+        let membership = tokio::select! {
             () = stop.cancelled() => break,
-            inbox = join(projection.as_ref(), version, &ports) => inbox,
+            membership = join(projection.as_ref(), version, &ports) => membership,
         };
         let shared = Arc::new(Shared {
             projection: projection.clone(),
             version,
             pool: pool.clone(),
-            inbox: inbox.clone(),
+            membership,
             decoder: LearningDecoder::new(ports.sources.decoder.clone(), ports.sources.schemas.clone()),
             batch_max: ports.settings.batch_max,
             health: ports.health.clone(),
         });
         share_out(&shared, &stop).await;
-        inbox.close().await;
+        shared.membership.close().await;
     }
     pool.close().await;
 }
@@ -63,24 +66,48 @@ fn pool_of(version: Version, common: &PgPool) -> PgPool {
     common.options().clone().max_connections(CONNECTIONS_MAX).min_connections(0).connect_lazy_with(options)
 }
 
-async fn join<P: Projection>(projection: &P, version: Version, ports: &Ports) -> Arc<dyn Inbox> {
-    let name = version.name.text();
-    let group = format!("{}.{name}.{}", ports.settings.group, version.number);
-    let (lane_topic, inputs) = projection.topics().split_first().unwrap_or((&"", &[]));
-    let key = format!("{name} v{}", version.number);
+async fn join<P: Projection>(projection: &P, version: Version, ports: &Ports) -> Membership {
+    let key = format!("{} v{}", version.name.text(), version.number);
     loop {
-        match ports.sources.inboxes.join(&group, lane_topic, inputs).await {
-            Ok(inbox) => {
+        match try_to_join(projection, version, ports).await {
+            Ok(membership) => {
                 ports.health.set(&key, None);
-                return inbox;
+                return membership;
             }
-            Err(error) => {
-                tracing::warn!(%error, "a projection waits for its topics");
-                ports.health.set(&key, Some(error.to_string()));
+            Err(why) => {
+                tracing::warn!(projection = key, why, "a projection waits for its sources");
+                ports.health.set(&key, Some(why));
                 tokio::time::sleep(JOIN_AGAIN).await;
             }
         }
     }
+}
+
+async fn try_to_join<P: Projection>(projection: &P, version: Version, ports: &Ports) -> Result<Membership, String> {
+    let name = version.name.text();
+    let (mut topics, mut stores) = (Vec::new(), Vec::new());
+    for topic in projection.topics() {
+        match ports.sources.stores.get(topic) {
+            Some(source) => stores.push(Behind::new(topic, source.clone())),
+            None => topics.push(*topic),
+        }
+    }
+    let sources: Vec<String> =
+        topics.iter().copied().chain(stores.iter().map(Behind::name)).map(str::to_owned).collect();
+    let forgetting = async {
+        let mut db = ports.pool.acquire().await?;
+        forget_others(version, projection.topics(), &sources, &mut db).await
+    };
+    forgetting.await.map_err(|error| chain(&error))?;
+    let owner = match topics.split_first() {
+        Some((lane_topic, inputs)) => {
+            let group = format!("{}.{name}.{}", ports.settings.group, version.number);
+            let inbox = ports.sources.inboxes.join(&group, lane_topic, inputs).await;
+            Owner::Group(inbox.map_err(|error| error.to_string())?)
+        }
+        None => Owner::Claims(Claims::start(version, lanes_of(&stores), ports.settings.look_every, &ports.pool)),
+    };
+    Ok(Membership::new(owner, stores))
 }
 
 struct Running {
@@ -96,7 +123,7 @@ async fn share_out<P: Projection>(shared: &Arc<Shared<P>>, stop: &CancellationTo
         tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = handovers.join_next() => {}
-            change = shared.inbox.ownership() => match change {
+            change = shared.membership.ownership() => match change {
                 None => break,
                 Some(Ownership::Gained(lane)) => {
                     let token = stop.child_token();

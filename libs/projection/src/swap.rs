@@ -140,7 +140,9 @@ async fn exchange(host: &dyn Host, version: i32, db: &mut PgConnection) -> Resul
             LEFT JOIN projection.checkpoints AS rebuilt
               ON rebuilt.name = live.name AND rebuilt.version = $2
              AND rebuilt.topic = live.topic AND rebuilt.partition = live.partition
-            WHERE live.name = $1 AND v.state = 'live' AND coalesce(rebuilt.next_offset, 0) < live.next_offset)",
+            WHERE live.name = $1 AND v.state = 'live' AND
+              (coalesce(rebuilt.transaction_id, 0), coalesce(rebuilt.next_offset, 0))
+              < (live.transaction_id, live.next_offset))",
     )
     .bind(name.text())
     .bind(version)

@@ -126,9 +126,11 @@ pub(crate) async fn hold(host: &dyn Host, versions: &[i32], pool: &PgPool) -> Re
     .await?;
     sqlx::query(
         "UPDATE projection.checkpoints AS c
-         SET hold_at = furthest.at, held_until = clock_timestamp() + $3::text::interval
-         FROM (SELECT topic, partition, max(next_offset) AS at FROM projection.checkpoints
-               WHERE name = $1 AND version = ANY ($2) GROUP BY topic, partition) AS furthest
+         SET hold_transaction = furthest.transaction_id, hold_at = furthest.next_offset,
+             held_until = clock_timestamp() + $3::text::interval
+         FROM (SELECT DISTINCT ON (topic, partition) topic, partition, transaction_id, next_offset
+               FROM projection.checkpoints WHERE name = $1 AND version = ANY ($2)
+               ORDER BY topic, partition, transaction_id DESC, next_offset DESC) AS furthest
          WHERE c.name = $1 AND c.version = ANY ($2) AND c.topic = furthest.topic AND c.partition = furthest.partition",
     )
     .bind(host.name().text())
@@ -142,7 +144,7 @@ pub(crate) async fn hold(host: &dyn Host, versions: &[i32], pool: &PgPool) -> Re
 /// Both go on.
 pub(crate) async fn release(host: &dyn Host, versions: &[i32], pool: &PgPool) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE projection.checkpoints SET hold_at = NULL, held_until = NULL
+        "UPDATE projection.checkpoints SET hold_at = NULL, hold_transaction = NULL, held_until = NULL
          WHERE name = $1 AND version = ANY ($2) AND hold_at IS NOT NULL",
     )
     .bind(host.name().text())
@@ -195,11 +197,12 @@ async fn is_being_built(host: &dyn Host, pair: Pair, db: &mut PgConnection) -> R
 async fn have_met(host: &dyn Host, pair: Pair, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT NOT EXISTS (
-            SELECT FROM (SELECT topic, partition, next_offset FROM projection.checkpoints
+            SELECT FROM (SELECT topic, partition, transaction_id, next_offset FROM projection.checkpoints
                          WHERE name = $1 AND version = $2) AS live
-            FULL JOIN (SELECT topic, partition, next_offset FROM projection.checkpoints
+            FULL JOIN (SELECT topic, partition, transaction_id, next_offset FROM projection.checkpoints
                        WHERE name = $1 AND version = $3) AS rebuilt USING (topic, partition)
-            WHERE live.next_offset IS DISTINCT FROM rebuilt.next_offset)",
+            WHERE (live.transaction_id, live.next_offset)
+                  IS DISTINCT FROM (rebuilt.transaction_id, rebuilt.next_offset))",
     )
     .bind(host.name().text())
     .bind(pair.live)

@@ -6,7 +6,7 @@ mod projections;
 mod settings;
 mod wires;
 
-pub use settings::{ProcessorSettings, Shared};
+pub use settings::{ProcessorSettings, Shared, SnapshotSettings};
 pub use wires::Wires;
 
 /// The types that [`settings!`] is made of.

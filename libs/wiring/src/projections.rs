@@ -1,12 +1,13 @@
 //! Projections on Kafka: introduces the library to the broker. Separate from the lanes, which own another database.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use backstitch_messaging::Inbox;
 use backstitch_messaging_kafka::{InboxPlan, KafkaInbox, KafkaSettings};
 use backstitch_projection::admin::Admin;
-use backstitch_projection::{Inboxes, JoinError, Projections, Settings, Sources};
+use backstitch_projection::{Inboxes, JoinError, Projections, Settings, Sources, StoreSource};
 use backstitch_service_kit::Context;
 
 use crate::settings::Shared;
@@ -35,12 +36,20 @@ impl Inboxes for KafkaInboxes {
 
 impl Wires {
     /// Runs the projections as members of groups that are called after `group`. What ails them shows in metrics and
-    /// logs, not in the process's readiness: the write side does not need them.
-    pub fn projections<C: Shared>(&self, context: &Context<C>, group: &str, admin: &Admin) {
+    /// logs, not in the process's readiness: the write side does not need them. Topics in `stores` are read where their
+    /// events are stored.
+    pub fn projections<C: Shared>(
+        &self,
+        context: &Context<C>,
+        group: &str,
+        admin: &Admin,
+        stores: BTreeMap<&'static str, StoreSource>,
+    ) {
         let sources = Sources {
             inboxes: Arc::new(KafkaInboxes { settings: patient(context.config.kafka()) }),
             decoder: self.decoder.clone(),
             schemas: self.registry.clone(),
+            stores,
         };
         let projections = Projections::new(admin, sources, Settings::new(group));
         let stop = context.shutdown.clone();

@@ -46,6 +46,20 @@ impl ProcessorSettings {
     }
 }
 
+/// `snapshots`: how often a participant's states are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SnapshotSettings {
+    /// Events of a stream between two snapshots of its state; 0: none is taken, and none is used.
+    pub every: u64,
+}
+
+impl Default for SnapshotSettings {
+    fn default() -> Self {
+        Self { every: 100 }
+    }
+}
+
 /// The sections that every service has. Implemented by [`settings!`](crate::settings).
 pub trait Shared: Send + Sync + 'static {
     /// The cluster.

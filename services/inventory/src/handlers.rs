@@ -28,7 +28,7 @@ pub struct Warehouse {
 }
 
 /// An own stream: an order's reservation or a delivery's receipt. One of both stays at its beginning.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnStream {
     /// Of an order.
     pub reservation: Reservation,

@@ -1,5 +1,6 @@
 //! What the inventory service is told.
 
+use backstitch_wiring::SnapshotSettings;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,9 @@ backstitch_wiring::settings! {
         /// How long stock is held.
         #[serde(default)]
         reservations: ReservationSettings,
+        /// How often states are kept.
+        #[serde(default)]
+        snapshots: SnapshotSettings,
     }
 }
 

@@ -85,7 +85,7 @@ pub struct DeliveryNoted {
 }
 
 /// An order, folded from its events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Not placed, maybe never to be.
     #[default]
@@ -97,7 +97,7 @@ pub enum Order {
 }
 
 /// A placed order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacedOrder {
     /// As it was placed.
     pub placed: OrderPlacedV3,
@@ -112,7 +112,7 @@ pub struct PlacedOrder {
 }
 
 /// Proof that an order is paid for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmation {
     /// The payment.
     pub payment_id: PaymentId,
@@ -121,7 +121,7 @@ pub struct Confirmation {
 }
 
 /// How far a placed order has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// Its items are not reserved yet.
     PendingInventory,

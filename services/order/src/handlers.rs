@@ -66,10 +66,13 @@ pub enum Timer {
 
 const WAIT: &str = "wait";
 
+/// What the streams of orders begin with.
+pub(crate) const CATEGORY: &str = "order";
+
 /// The stream of an order.
 #[must_use]
 pub fn stream(order_id: OrderId) -> StreamId {
-    StreamId::of("order", order_id)
+    StreamId::of(CATEGORY, order_id)
 }
 
 impl DomainEvent for OrderEvent {

@@ -1,8 +1,14 @@
 //! The read side: what is told about orders, customers, stock and sales, folded from the topics of all contexts into
 //! tables of a database of their own. Separate from the write side, which never looks at it.
 
-use backstitch_projection::InstallError;
+use std::sync::Arc;
+
+use backstitch_event_store::EventStore;
+use backstitch_participant::published;
 use backstitch_projection::admin::Admin;
+use backstitch_projection::{InstallError, StoreSource};
+
+use crate::handlers::{CATEGORY, Orders};
 
 mod customers;
 mod orders;
@@ -26,6 +32,17 @@ pub async fn install(pool: &sqlx::PgPool) -> Result<(), InstallError> {
     backstitch_projection::install(&OrdersModel, pool).await?;
     backstitch_projection::install(&StockModel, pool).await?;
     backstitch_projection::install(&SalesModel, pool).await
+}
+
+/// The store behind `orders.events`, which the read models may read in place of the topic.
+#[must_use]
+pub fn own_store(store: Arc<dyn EventStore>) -> StoreSource {
+    StoreSource {
+        store,
+        categories: vec![CATEGORY],
+        shares: StoreSource::SHARES,
+        published: Arc::new(published::<Orders>),
+    }
 }
 
 /// All read models, in this database.

@@ -2,6 +2,7 @@
 
 use backstitch_contracts::orders::Flow;
 use backstitch_service_kit::database;
+use backstitch_wiring::SnapshotSettings;
 use backstitch_wiring::sections::{DatabaseSettings, Problem};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,12 @@ backstitch_wiring::settings! {
         /// Orders that no saga drives.
         #[serde(default)]
         choreography: ChoreographySettings,
+        /// Where the read models' events come from.
+        #[serde(default)]
+        read: ReadSettings,
+        /// How often states are kept.
+        #[serde(default)]
+        snapshots: SnapshotSettings,
     }
     checked_by read_problems
 }
@@ -75,6 +82,25 @@ impl ChoreographySettings {
             shipping: wait(self.shipping_timeout_seconds),
         }
     }
+}
+
+/// `read`: where the read models' events come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadSettings {
+    /// Where orders' own events are read. Those of other services always come from their topics.
+    pub source: ReadSource,
+}
+
+/// Where orders' own events are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadSource {
+    /// From `orders.events`, as any other service would.
+    #[default]
+    Topic,
+    /// From the service's own database, where they are stored.
+    Store,
 }
 
 fn read_problems(settings: &Settings) -> Vec<Problem> {

@@ -122,7 +122,7 @@ pub enum RefundOutcome {
 }
 
 /// A payment, folded from its events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payment {
     /// Nothing was charged.
     #[default]

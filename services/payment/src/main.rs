@@ -34,7 +34,8 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let wires = Wires::connect(NAME, context.config.as_ref())?;
     let store = Arc::new(wires.event_store(&context).await?);
     let calls = CallsOf(GatewayCalls(gateway::open(context.config.gateway.clone())?));
-    let settings = Arc::new(ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?));
+    let settings = ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?);
+    let settings = Arc::new(settings.with_snapshots(context.config.snapshots.every, wires.pool.clone()));
     let payments = Payments { retries: context.config.choreography.retries() };
     let inputs = vec![orders::EVENTS.to_owned(), inventory::EVENTS.to_owned()];
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };

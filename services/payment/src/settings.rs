@@ -1,5 +1,6 @@
 //! What the payment service is told.
 
+use backstitch_wiring::SnapshotSettings;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,9 @@ backstitch_wiring::settings! {
         /// Orders that no saga drives.
         #[serde(default)]
         choreography: ChoreographySettings,
+        /// How often states are kept.
+        #[serde(default)]
+        snapshots: SnapshotSettings,
     }
 }
 

@@ -96,7 +96,7 @@ pub enum ParcelOutcome {
 }
 
 /// A shipment, folded from its events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shipment {
     /// Nothing was sent.
     #[default]

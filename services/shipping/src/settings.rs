@@ -1,5 +1,6 @@
 //! What the shipping service is told.
 
+use backstitch_wiring::SnapshotSettings;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,9 @@ backstitch_wiring::settings! {
         /// Whether the carrier is asked for deliveries.
         #[serde(default)]
         deliveries: DeliverySettings,
+        /// How often states are kept.
+        #[serde(default)]
+        snapshots: SnapshotSettings,
     }
 }
 

@@ -1,24 +1,27 @@
 //! Loads the event store on a Postgres and measures: appends a second alone, in batches, by commands and under
-//! conflicts, recovery of aggregates, and reading it all. Started by `cargo xtask bench event-store`; its own program,
+//! conflicts, recovery of aggregates, reading it all, and rebuilding a projection from it while it serves. Started by `cargo xtask bench event-store`; its own program,
 //! so that it is built with optimisation and without the services.
 
 mod appends;
 mod database;
+mod rebuild;
 mod recovery;
 mod transfer;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use backstitch_measure::figures::{Row, median};
+use backstitch_projection::StoreSource;
 use clap::Parser;
 use serde_json::json;
 
 use appends::Load;
 use database::Database;
 
-/// Single events, batches, commands, conflicts, recovery and catching up, on a real Postgres with durable commits.
+/// Single events, batches, commands, conflicts, recovery, catching up and rebuilding, on a real Postgres with durable commits.
 #[derive(Debug, Parser)]
 struct Options {
     /// A server, as its superuser
@@ -33,6 +36,12 @@ struct Options {
     /// Events that are there before
     #[arg(long, default_value_t = 0)]
     stored: u64,
+    /// Events that a projection catches up with, and is then rebuilt from while it serves
+    #[arg(long, default_value_t = 100_000)]
+    rebuild: u64,
+    /// Shares in which a projection reads the store
+    #[arg(long, default_value_t = StoreSource::SHARES)]
+    shares: NonZeroU32,
     /// Only loads whose name contains this
     #[arg(long, default_value = "")]
     only: String,
@@ -64,7 +73,15 @@ async fn main() -> Result<()> {
         }
         database.drop().await?;
     }
+    if rebuild::NAMES.contains(&options.only) {
+        let window = Duration::from_secs(options.seconds);
+        for row in rebuild::measure(&options.postgres, options.rebuild, options.shares, window).await? {
+            rows.push(show(row, options.json));
+        }
+    }
     let figures = json!({
+        "rebuilt_events": options.rebuild,
+        "shares": options.shares,
         "stored_before": options.stored,
         "seconds": options.seconds,
         "runs": options.runs,

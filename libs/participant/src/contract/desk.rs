@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Ask, Trial};
 use crate::draft::Placed;
-use crate::in_memory::{MemorySource, at_once, request, write};
+use crate::in_memory::{Album, MemorySource, at_once, request, write};
 use crate::note::{Marks, Standing};
 use crate::{Participant, ParticipantLogic};
 
@@ -53,12 +53,28 @@ fn morning() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default()
 }
 
+/// What a desk knows when a message comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// All that was.
+    Keeps,
+    /// Nothing: each time, its streams are read from their first events.
+    Loses,
+    /// Nothing: each time, its streams are read from snapshots.
+    Photographs,
+}
+
+impl Memory {
+    pub(super) const ALL: [Self; 3] = [Self::Keeps, Self::Loses, Self::Photographs];
+}
+
 /// A participant at work.
 pub(super) struct Desk<'t, P: Participant> {
     trial: &'t Trial<P>,
     store: MemoryStore,
     logic: ParticipantLogic<P>,
-    forgetful: bool,
+    memory: Memory,
+    album: Album,
     offset: i64,
     now: DateTime<Utc>,
     jobs: Vec<Job>,
@@ -66,13 +82,14 @@ pub(super) struct Desk<'t, P: Participant> {
 }
 
 impl<'t, P: Participant> Desk<'t, P> {
-    /// Everything that comes before has come. If it is `forgetful`, all memory is lost before each message.
-    pub(super) fn opened(trial: &'t Trial<P>, forgetful: bool) -> Self {
+    /// Everything that comes before has come.
+    pub(super) fn opened(trial: &'t Trial<P>, memory: Memory) -> Self {
         let mut desk = Self {
             trial,
             store: MemoryStore::new(),
             logic: ParticipantLogic::new(trial.participant.clone(), trial.settings.clone()),
-            forgetful,
+            memory,
+            album: Album::new(),
             offset: 0,
             now: morning(),
             jobs: Vec::new(),
@@ -160,8 +177,11 @@ impl<'t, P: Participant> Desk<'t, P> {
 
     fn decide(&mut self, input: &Input, name: &str) -> Vec<Envelope> {
         self.now += TimeDelta::seconds(1);
-        if self.forgetful {
+        if self.memory != Memory::Keeps {
             self.logic = ParticipantLogic::new(self.trial.participant.clone(), self.trial.settings.clone());
+        }
+        if self.memory == Memory::Photographs {
+            self.logic.snapshots = Some(self.album.snapshots.clone());
         }
         for loading in [Loading::Optimistic, Loading::Thorough] {
             self.load(input, loading);
@@ -170,6 +190,7 @@ impl<'t, P: Participant> Desk<'t, P> {
             let appended = self.logic.take_appended();
             if self.write(appended) {
                 self.logic.committed();
+                self.album.keep();
                 let decided = decided.unwrap_or_default();
                 let calls = decided.calls.into_iter();
                 self.jobs.extend(calls.map(|(id, kind, payload)| Job { id, kind, payload, trace: None }));
@@ -181,7 +202,7 @@ impl<'t, P: Participant> Desk<'t, P> {
     }
 
     fn load(&mut self, input: &Input, loading: Loading) {
-        let mut source = MemorySource::of(&self.store);
+        let mut source = MemorySource::of(&self.store, Some(&self.album));
         let loaded = at_once(self.logic.load_from(&[input], loading, &mut source));
         assert!(matches!(loaded, Some(Ok(()))), "a store in memory makes nobody wait, and does not fail");
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use backstitch_contracts::Envelope;
-use backstitch_event_store::{AppendError, MemoryStore, StreamId, StreamVersion};
+use backstitch_event_store::{AppendError, MemoryStore, Snapshot, StreamId, StreamVersion};
 use backstitch_messaging::Record;
 use backstitch_processor::{Answered, Input, Job, Loading, Logic as _, Rejection, Timer};
 use chrono::{DateTime, Utc};
@@ -14,13 +14,15 @@ use super::booking::{Booking, Outcome, flow_stream};
 use super::letters::{FLOW, Letter, morning};
 use super::schema::{decoded, settings};
 use crate::ParticipantLogic;
-use crate::in_memory::{MemorySource, at_once, request, write};
+use crate::in_memory::{Album, MemorySource, at_once, request, write};
 use crate::logic::Decided;
 
 pub(crate) struct Desk {
     pub(crate) store: Arc<MemoryStore>,
     logic: ParticipantLogic<Booking>,
     forgetful: bool,
+    /// Kept from one life to the next, where it has any.
+    album: Option<Album>,
     offset: i64,
     pub(crate) now: DateTime<Utc>,
     pub(crate) jobs: Vec<Job>,
@@ -37,6 +39,7 @@ impl Desk {
             store,
             logic: ParticipantLogic::new(Arc::new(Booking), settings()),
             forgetful,
+            album: None,
             offset: 0,
             now: morning(),
             jobs: Vec::new(),
@@ -46,10 +49,25 @@ impl Desk {
         }
     }
 
-    /// The same story twice: with everything in memory, and with a restart before each input.
+    /// The same story three times: with everything in memory, with a restart before each input, and with a restart from
+    /// snapshots before each input.
     pub(crate) fn each(story: impl Fn(Self)) {
         story(Self::at(Arc::default(), false));
         story(Self::at(Arc::default(), true));
+        story(Self::from_snapshots());
+    }
+
+    /// A stream's snapshot is another one from now on.
+    pub(crate) fn reforms(&mut self, stream: &StreamId, reform: impl FnOnce(&mut Snapshot)) {
+        self.album.as_mut().expect("it takes snapshots").reforms(stream, reform);
+    }
+
+    /// It takes a snapshot after every event, and begins anew from them before each input.
+    pub(crate) fn from_snapshots() -> Self {
+        let mut desk = Self::at(Arc::default(), true);
+        let album = desk.album.insert(Album::new());
+        desk.logic.snapshots = Some(album.snapshots.clone());
+        desk
     }
 
     /// What the desk publishes for a letter, as `Type detail`.
@@ -102,7 +120,7 @@ impl Desk {
             let appended = request(self.logic.take_appended());
             match write(&self.store, appended) {
                 Ok(_) => {
-                    self.logic.committed();
+                    self.is_committed();
                     return decided.into_iter().map(|one| one.map(|decided| self.perform(decided))).collect();
                 }
                 Err(AppendError::Conflict { .. }) => self.logic.aborted(),
@@ -125,7 +143,14 @@ impl Desk {
     pub(crate) fn commits(&mut self) {
         let appended = request(self.logic.take_appended());
         write(&self.store, appended).unwrap();
+        self.is_committed();
+    }
+
+    fn is_committed(&mut self) {
         self.logic.committed();
+        if let Some(album) = &mut self.album {
+            album.keep();
+        }
     }
 
     /// The batch was not written.
@@ -134,7 +159,7 @@ impl Desk {
     }
 
     fn load(&mut self, inputs: &[&Input], loading: Loading) {
-        let mut source = MemorySource::of(&self.store);
+        let mut source = MemorySource::of(&self.store, self.album.as_ref());
         let loaded = at_once(self.logic.load_from(inputs, loading, &mut source));
         loaded.expect("a store in memory makes nobody wait").unwrap();
         let read = |(stream, after): &(StreamId, StreamVersion)| format!("{stream} after {after}");
@@ -150,8 +175,10 @@ impl Desk {
             timers: std::mem::take(&mut self.timers),
             reads: std::mem::take(&mut self.reads),
             published: std::mem::take(&mut self.published),
+            album: self.album.take(),
             ..Self::at(Arc::clone(&self.store), self.forgetful)
         };
+        self.logic.snapshots = self.album.as_ref().map(|album| album.snapshots.clone());
     }
 
     fn perform(&mut self, decided: Option<Decided>) -> Vec<String> {

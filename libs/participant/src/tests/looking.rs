@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use backstitch_event_store::{StoredEvent, StreamId, StreamVersion};
 
-use super::booking::{Booking, How, flow_stream, seat_stream};
+use super::booking::{Booking, How, Outcome, flow_stream, seat_stream};
 use super::desk::Desk;
-use super::letters::{FLOW, book, unbook};
-use crate::{shared_state_of, state_of};
+use super::letters::{FLOW, book, shout, unbook};
+use crate::{published, shared_state_of, state_of};
 
 fn events(desk: &Desk, stream: StreamId) -> Vec<StoredEvent> {
     desk.store.load_now(&[(stream, StreamVersion::NONE)])
@@ -33,4 +33,18 @@ fn an_onlooker_sees_what_was_undone_as_undone() {
     desk.gets(unbook(2, How::Now).undoing(1));
     let state = state_of(&Booking, &events(&desk, flow_stream(FLOW))).unwrap().unwrap();
     assert_eq!(state.seat, None);
+}
+
+#[test]
+fn a_reader_of_the_store_sees_what_was_published_as_it_was_published() {
+    let mut desk = Desk::at(Arc::default(), false);
+    desk.gets(book(1, "A", How::ByCall));
+    desk.hears_back(Outcome::Yes);
+    desk.gets(shout(2, "listen"));
+    desk.gets(unbook(3, How::Now).undoing(1));
+    let stored = events(&desk, flow_stream(FLOW));
+    assert_eq!(stored.len(), 4, "a note, a private event, and two that are published");
+    let told: Vec<_> = stored.iter().filter_map(published::<Booking>).collect();
+    let from_topic: Vec<_> = desk.published.iter().map(|record| desk.envelope(record)).collect();
+    assert_eq!(told, from_topic);
 }

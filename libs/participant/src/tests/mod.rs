@@ -10,5 +10,6 @@ mod letters;
 mod looking;
 mod schema;
 mod seats;
+mod snapshots;
 mod undoing;
 mod walk;

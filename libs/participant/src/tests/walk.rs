@@ -1,4 +1,4 @@
-//! Every short story there is: all sequences of a few inputs, each told with a memory and without. What holds for all of
+//! Every short story there is: all sequences of a few inputs, each told with a memory, without, and from snapshots. What holds for all of
 //! them is the contract's core.
 
 use std::collections::BTreeMap;
@@ -26,14 +26,15 @@ const STEPS: [Step; COUNT as usize] = [
 fn every_short_story_keeps_the_contract() {
     for story in 0..COUNT.pow(LENGTH) {
         let steps: Vec<usize> = (0..LENGTH).map(|at| (story / COUNT.pow(at) % COUNT) as usize).collect();
-        let remembering = tell(&steps, false);
-        let forgetful = tell(&steps, true);
+        let remembering = tell(&steps, Desk::at(Arc::default(), false));
+        let forgetful = tell(&steps, Desk::at(Arc::default(), true));
         assert_eq!(remembering, forgetful, "{steps:?}: memory must make no difference");
+        let from_snapshots = tell(&steps, Desk::from_snapshots());
+        assert_eq!(remembering, from_snapshots, "{steps:?}: nor must snapshots");
     }
 }
 
-fn tell(steps: &[usize], forgetful: bool) -> (Vec<Vec<String>>, Vec<String>) {
-    let mut desk = Desk::at(Arc::default(), forgetful);
+fn tell(steps: &[usize], mut desk: Desk) -> (Vec<Vec<String>>, Vec<String>) {
     let mut told = Vec::new();
     for step in steps {
         told.push(STEPS[*step](&mut desk));

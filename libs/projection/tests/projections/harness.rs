@@ -1,4 +1,4 @@
-//! A read database, a broker, and members that come and go.
+//! A read database, a broker, a store, and members that come and go.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstitch_contracts::{Catalog, Decoder, Encoder, Envelope};
+use backstitch_event_store::{AppendRequest, EventStore as _, ExpectedVersion};
+use backstitch_event_store_postgres::PostgresStore;
 use backstitch_messaging::memory::{MemoryBroker, MemoryInbox};
 use backstitch_messaging::{Inbox, Publisher as _, Record, SchemaSource, SchemaSourceError};
 use backstitch_projection::admin::Admin;
@@ -20,13 +22,24 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::toy::{OTHER, TOPIC, Toy};
+use crate::toy::{OTHER, TOPIC, Toy, store_of, stored, stream};
 
 const SCHEMA: &str = include_str!("toy.avsc");
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Which topics are read where their events are stored, in so many shares.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) topics: &'static [&'static str],
+    pub(crate) shares: u32,
+}
+
 /// Everything that members share.
 pub(crate) struct Bench {
+    /// Another database, as that of a service's events is.
+    write_url: String,
+    store: PostgresStore,
+    stored: Stored,
     pub(crate) broker: MemoryBroker,
     pub(crate) pool: PgPool,
     url: String,
@@ -108,12 +121,32 @@ fn take_for_dead(joined: &Mutex<Vec<Arc<MemoryInbox>>>) {
 
 impl Bench {
     pub(crate) async fn new(lanes: i32) -> Self {
+        Self::with(lanes, Stored { topics: &[], shares: 1 }).await
+    }
+
+    /// All events come from a store.
+    pub(crate) async fn on_store(shares: u32) -> Self {
+        Self::with(1, Stored { topics: &[TOPIC, OTHER], shares }).await
+    }
+
+    /// Some events come from a store, the others from their topic.
+    pub(crate) async fn on_both(lanes: i32, shares: u32) -> Self {
+        Self::with(lanes, Stored { topics: &[TOPIC], shares }).await
+    }
+
+    async fn with(lanes: i32, stored: Stored) -> Self {
         let admin_url = std::env::var("POSTGRES_ADMIN_URL").expect("POSTGRES_ADMIN_URL: source target/stack/env first");
         let admin = PgPoolOptions::new().max_connections(1).connect(&admin_url).await.unwrap();
         let name = format!("projections_{}", Uuid::new_v4().simple());
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+        let write_name = format!("{name}_events");
+        for name in [&name, &write_name] {
+            sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+        }
         let (server, _) = admin_url.rsplit_once('/').unwrap();
-        let url = format!("{server}/{name}");
+        let (url, write_url) = (format!("{server}/{name}"), format!("{server}/{write_name}"));
+        let write_pool = PgPoolOptions::new().max_connections(5).connect(&write_url).await.unwrap();
+        backstitch_event_store_postgres::migrations().run(&write_pool).await.unwrap();
+        let store = PostgresStore::new(write_pool);
         let pool = PgPoolOptions::new().max_connections(5).connect(&url).await.unwrap();
         migrations().run(&pool).await.unwrap();
         install(&Toy { shape: 1 }, &pool).await.unwrap();
@@ -121,7 +154,7 @@ impl Bench {
         broker.create_topic(TOPIC, lanes);
         broker.create_topic(OTHER, lanes + 1);
         let (encoder, registry) = (Encoder::new(SCHEMA, 1).unwrap(), Arc::default());
-        Self { broker, pool, url, encoder, registry, sent: AtomicI64::new(0) }
+        Self { write_url, store, stored, broker, pool, url, encoder, registry, sent: AtomicI64::new(0) }
     }
 
     pub(crate) fn registry_is_down(&self, down: bool) {
@@ -138,10 +171,15 @@ impl Bench {
         let pool = PgPoolOptions::new().max_connections(10).connect_lazy(&self.url).unwrap();
         let admin = Admin::new(pool).with(Toy { shape }).unwrap();
         let joined: Arc<Mutex<Vec<_>>> = Arc::default();
+        let write_pool = PgPoolOptions::new().max_connections(10).connect_lazy(&self.write_url).unwrap();
+        let store = Arc::new(PostgresStore::new(write_pool));
+        let shares = self.stored.shares;
+        let stores = self.stored.topics.iter().map(|topic| (*topic, store_of(topic, store.clone(), shares)));
         let sources = Sources {
             inboxes: Arc::new(MemoryInboxes { broker: self.broker.clone(), joined: joined.clone() }),
             decoder: Arc::new(Decoder::new(&Catalog::embedded().unwrap()).unwrap()),
             schemas: self.registry.clone(),
+            stores: stores.collect(),
         };
         let settings = Settings { look_every: Duration::from_millis(20), batch_max: 50, ..Settings::new("toys") };
         let projections = Projections::new(&admin, sources, settings);
@@ -151,27 +189,58 @@ impl Bench {
         Member { runtime, stop, running, joined, health }
     }
 
+    pub(crate) const fn store(&self) -> &PostgresStore {
+        &self.store
+    }
+
+    pub(crate) async fn write_pool(&self) -> PgPool {
+        PgPoolOptions::new().max_connections(3).connect(&self.write_url).await.unwrap()
+    }
+
     /// What a person asks through.
     pub(crate) fn admin(&self) -> Admin {
         Admin::new(self.pool.clone()).with(Toy { shape: 1 }).unwrap()
     }
 
     pub(crate) async fn send(&self, key: &str, told: &str) {
-        let record = self.record(TOPIC, key, told);
-        self.publish(record).await;
+        if self.stored.topics.contains(&TOPIC) {
+            self.store.append(self.request(TOPIC, key, told)).await.unwrap();
+        } else {
+            self.publish(self.record(TOPIC, key, told)).await;
+        }
+    }
+
+    fn request(&self, topic: &str, key: &str, told: &str) -> AppendRequest {
+        let event = stored(self.envelope(key, told));
+        AppendRequest::new().write(stream(topic, key), ExpectedVersion::Any, vec![event])
     }
 
     pub(crate) async fn send_many(&self, count: usize) {
+        let mut events: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for n in 0..count {
             let topic = if n % 3 == 0 { OTHER } else { TOPIC };
             // A key is told of in one topic alone: only there has it an order.
-            self.publish(self.record(topic, &format!("{topic} {}", n % 17), "count")).await;
+            let key = format!("{topic} {}", n % 17);
+            if self.stored.topics.contains(&topic) {
+                events.entry(stream(topic, &key)).or_default().push(stored(self.envelope(&key, "count")));
+            } else {
+                self.publish(self.record(topic, &key, "count")).await;
+            }
+        }
+        // At once: a stream's own are in their order, and streams meet in any.
+        let write = |(stream, events)| AppendRequest::new().write(stream, ExpectedVersion::Any, events);
+        for appended in self.store.append_each(events.into_iter().map(write).collect()).await {
+            appended.unwrap();
         }
     }
 
     pub(crate) fn record(&self, topic: &str, key: &str, told: &str) -> Record {
+        Record::new(topic, key, self.encoder.encode(&self.envelope(key, told)).unwrap())
+    }
+
+    pub(crate) fn envelope(&self, key: &str, told: &str) -> Envelope {
         let number = self.sent.fetch_add(1, Ordering::SeqCst);
-        let envelope = Envelope {
+        Envelope {
             event_id: Uuid::new_v4(),
             event_type: "Toy".into(),
             event_version: 1,
@@ -183,8 +252,7 @@ impl Bench {
             user_id: None,
             metadata: BTreeMap::new(),
             data: json!({"told": told, "number": number, "milliseconds": 0}),
-        };
-        Record::new(topic, key, self.encoder.encode(&envelope).unwrap())
+        }
     }
 
     pub(crate) async fn publish(&self, record: Record) {

@@ -1,4 +1,4 @@
-//! Projections on a real Postgres. The broker is the in-memory one, a FAKE, so that a rebalance or a zombie happens
+//! Projections on a real Postgres, from topics and from stores. The broker is the in-memory one, a FAKE, so that a rebalance or a zombie happens
 //! exactly when a test says so; the real broker's turn comes in the system tests.
 //!
 //! Needs `POSTGRES_ADMIN_URL` (`source target/stack/env`); each test makes a database of its own.
@@ -8,6 +8,7 @@
 
 mod harness;
 mod rebuilds;
+mod stores;
 mod toy;
 
 use backstitch_messaging::memory::Faults;
@@ -18,7 +19,10 @@ use toy::TOPIC;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_taken_in_once_and_in_order_though_members_come_and_go() {
-    let bench = Bench::new(4).await;
+    members_come_and_go(Bench::new(4).await).await;
+}
+
+pub(crate) async fn members_come_and_go(bench: Bench) {
     bench.broker.set_faults(Faults { delayed_batches: 200, ..Faults::default() });
     let (first, second) = (bench.member(), bench.member());
     bench.send_many(300).await;

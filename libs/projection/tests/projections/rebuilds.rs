@@ -10,7 +10,10 @@ use crate::harness::Bench;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_is_verified_and_swapped_in_while_queries_go_on() {
-    let bench = Bench::new(3).await;
+    rebuild_while_queries_go_on(Bench::new(3).await).await;
+}
+
+pub(crate) async fn rebuild_while_queries_go_on(bench: Bench) {
     bench.send_many(500).await;
     let member = bench.member();
     bench.until_counted(500).await;
@@ -48,7 +51,10 @@ async fn a_rebuild_is_verified_and_swapped_in_while_queries_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_that_is_killed_again_and_again_is_finished_by_whoever_comes_next() {
-    let bench = Bench::new(2).await;
+    kill_again_and_again(Bench::new(2).await).await;
+}
+
+pub(crate) async fn kill_again_and_again(bench: Bench) {
     bench.send_many(400).await;
     let first = bench.member();
     bench.until_counted(400).await;
@@ -101,7 +107,10 @@ async fn a_hold_whose_asker_died_ends_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_that_differs_is_not_shown_unless_it_is_forced() {
-    let bench = Bench::new(2).await;
+    rebuild_to_something_else(Bench::new(2).await).await;
+}
+
+pub(crate) async fn rebuild_to_something_else(bench: Bench) {
     bench.send_many(100).await;
     let member = bench.member();
     bench.until_counted(100).await;

@@ -1,14 +1,66 @@
 //! The projection under test: it counts what it is told by key, and says of each key whether it came in order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use backstitch_projection::{Event, Projection, Sums, Table, Tables, Unfit};
+use backstitch_contracts::Envelope;
+use backstitch_event_store::{EventStore, NewEvent, StoredEvent, StreamId};
+use backstitch_projection::{Event, Projection, StoreSource, Sums, Table, Tables, Unfit};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::PgConnection;
 
 pub(crate) const TOPIC: &str = "toys.events";
 pub(crate) const OTHER: &str = "toys.others";
+
+/// The store behind a topic of toys: each key has a stream.
+pub(crate) fn store_of(topic: &str, store: Arc<dyn EventStore>, shares: u32) -> StoreSource {
+    let categories = vec![category(topic)];
+    StoreSource { store, categories, shares: NonZeroU32::new(shares).unwrap(), published: Arc::new(published) }
+}
+
+pub(crate) fn stream(topic: &str, key: &str) -> StreamId {
+    StreamId::of(category(topic), key)
+}
+
+fn category(topic: &str) -> &'static str {
+    if topic == TOPIC { "toy" } else { "other" }
+}
+
+/// A toy as it is stored.
+pub(crate) fn stored(envelope: Envelope) -> NewEvent {
+    NewEvent {
+        event_id: envelope.event_id,
+        event_type: envelope.event_type,
+        event_version: envelope.event_version,
+        aggregate_type: envelope.aggregate_type,
+        occurred_at: envelope.occurred_at,
+        correlation_id: envelope.correlation_id,
+        causation_id: envelope.causation_id,
+        user_id: envelope.user_id,
+        data: envelope.data,
+        metadata: json!({}),
+    }
+}
+
+fn published(stored: &StoredEvent) -> Option<Envelope> {
+    let event = stored.event.clone();
+    (event.data["told"] != "private").then(|| Envelope {
+        event_id: event.event_id,
+        event_type: event.event_type,
+        event_version: event.event_version,
+        aggregate_id: stored.stream.key().to_owned(),
+        aggregate_type: event.aggregate_type,
+        occurred_at: event.occurred_at,
+        correlation_id: event.correlation_id,
+        causation_id: event.causation_id,
+        user_id: event.user_id,
+        metadata: BTreeMap::new(),
+        data: event.data,
+    })
+}
 
 const TABLES: Tables = Tables {
     ddl: "CREATE TABLE tallies (

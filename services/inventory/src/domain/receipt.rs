@@ -1,11 +1,12 @@
 //! Goods coming in. Apart from reservations: a delivery belongs to no order.
 
 use backstitch_contracts::inventory::{ReceiveStock, StockReceived};
+use serde::{Deserialize, Serialize};
 
 use super::{Decision, InventoryEvent, StockAdded};
 
 /// A delivery, folded from its events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Receipt {
     /// Not here yet.
     #[default]

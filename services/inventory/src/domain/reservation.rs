@@ -7,11 +7,12 @@ use backstitch_contracts::inventory::{
 };
 use backstitch_domain::{OrderId, ProductId, Quantity};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{Decision, InventoryEvent, ReservationConfirmed, StockClaim, Stocks};
 
 /// A reservation, folded from its events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reservation {
     /// Nobody asked for one, or none could be had.
     #[default]

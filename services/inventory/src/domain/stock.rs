@@ -1,10 +1,12 @@
 //! The stock of one product: the number of units that nobody has a claim on. Apart from reservations,
 //! because many orders share it.
 
+use serde::{Deserialize, Serialize};
+
 use super::InventoryEvent;
 
 /// A product's stock, folded from its events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     received: u64,
     claimed: u64,

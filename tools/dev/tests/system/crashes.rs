@@ -95,6 +95,31 @@ fn two_hundred_sagas_end_well_though_the_inventory_is_killed() -> Result<()> {
     survives_the_death_of("inventory")
 }
 
+/// Every other event of a stream is in a snapshot before long, and in many a moment of taking one the process dies.
+#[test]
+fn two_hundred_sagas_end_well_though_the_inventory_is_killed_while_it_takes_snapshots() -> Result<()> {
+    let system = system()?;
+    let begin = || {
+        system.until("the inventory runs", || {
+            system.stack().start("inventory", &[("BACKSTITCH_SNAPSHOTS__EVERY", "2")]).map(|()| true)
+        })?;
+        system.until("the inventory is ready", || system.is_ready("inventory"))
+    };
+    system.stop("inventory")?;
+    begin()?;
+    survives(system, || {
+        for _ in 0..5 {
+            system.kill("inventory")?;
+            begin()?;
+        }
+        Ok(())
+    })?;
+    let recovered = system.counted("inventory", "participant_recoveries_total", "from=\"snapshot\"")?;
+    ensure!(recovered > 0, "no stream was read from a snapshot");
+    system.stop("inventory")?;
+    system.start("inventory")
+}
+
 #[test]
 fn two_hundred_sagas_end_well_though_the_payment_service_is_killed() -> Result<()> {
     survives_the_death_of("payment")

@@ -52,7 +52,7 @@ pub(crate) fn system_with(timeouts: Timeouts) -> Result<&'static System> {
 impl System {
     /// Undoes what an earlier test, perhaps a failed one, has left behind.
     fn make_whole(&self, timeouts: Timeouts) -> Result<()> {
-        for replica in ["inventory#2", "orchestrator#2"] {
+        for replica in ["inventory#2", "orchestrator#2", "order#2"] {
             self.stack.stop(replica)?;
         }
         let current = *self.timeouts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,6 +105,14 @@ impl System {
     pub(crate) fn is_ready(&self, name: &str) -> Result<bool> {
         let url = format!("{}/readyz", self.stack.http_url(name)?);
         Ok(self.block_on(async { self.http.get(url).send().await }).is_ok_and(|answer| answer.status().is_success()))
+    }
+
+    /// What a counter of a replica has come to, over all labels that have this among them; 0 while it has none.
+    pub(crate) fn counted(&self, name: &str, counter: &str, label: &str) -> Result<u64> {
+        let url = format!("{}/metrics", self.stack.http_url(name)?);
+        let text = self.block_on(async { self.http.get(url).send().await?.text().await })?;
+        let lines = text.lines().filter(|line| line.starts_with(counter) && line.contains(label));
+        lines.map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<u64>()?)).sum()
     }
 
     /// How many lanes a replica owns, as its metrics say.

@@ -71,6 +71,9 @@ pub struct EventStore {
     /// Events that are there before
     #[arg(long, default_value_t = 0)]
     stored: u64,
+    /// Events that a projection catches up with, and is then rebuilt from while it serves
+    #[arg(long, default_value_t = 100_000)]
+    rebuild: u64,
     /// Only loads whose name contains this
     #[arg(long, default_value = "")]
     only: String,
@@ -258,7 +261,7 @@ fn load_engine(options: &Engine) -> Result<()> {
 
 fn load_event_store(stack: &Stack, options: &EventStore) -> Result<()> {
     let mut load = event_store_command(stack, options.seconds, options.runs, &options.only)?;
-    load.args(["--stored", &options.stored.to_string()]);
+    load.args(["--stored", &options.stored.to_string(), "--rebuild", &options.rebuild.to_string()]);
     load.arg("--out").arg(workspace().join("target/bench-event-store.json"));
     if options.json {
         load.arg("--json");

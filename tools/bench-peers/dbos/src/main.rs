@@ -26,7 +26,7 @@ struct Options {
     #[arg(long, default_value_t = 20)]
     connections: u32,
     /// Where order, inventory, payment and shipping listen
-    #[arg(long, value_delimiter = ',', num_args = 4)]
+    #[arg(long, value_delimiter = ',', required = true)]
     participants: Vec<String>,
 }
 

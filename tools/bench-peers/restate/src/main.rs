@@ -1,6 +1,8 @@
 //! The order saga on Restate: the saga is a workflow, each participant a virtual object in a process of its own, whose state
 //! Restate keeps. `--serve` names the one to be; its handlers are registered with the server by `cargo xtask bench peers`.
 
+#![allow(missing_docs, reason = "the SDK's macros make items that nobody can document")]
+
 use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};

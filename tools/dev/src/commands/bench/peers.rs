@@ -86,36 +86,83 @@ pub(super) fn run(dir: &Path, options: &Options) -> Result<()> {
     let their_guard = Guard::post(&theirs)?;
     their_guard.watch_everything();
     theirs.up(&postgres_alone(None), &Board::new(), Some(&their_guard))?;
-    let turns = rounds(dir, &plan, options, &installed, (&theirs, &their_guard));
+    let mut all = Measured { turns: Vec::new(), skipped };
+    let outcome = all.rounds(dir, &plan, options, installed, (&theirs, &their_guard));
     theirs.stop_all(theirs.running())?;
     their_guard.dismiss();
-    publish(&turns?, &skipped, options)
+    outcome?;
+    all.publish(options)
 }
 
-fn rounds(
-    dir: &Path,
-    plan: &Plan,
-    options: &Options,
-    installed: &Installed,
-    (theirs, their_guard): (&Stack, &Guard),
-) -> Result<Vec<Turn>> {
-    let mut turns = Vec::new();
-    for round in 1..=options.rounds.max(1) {
+/// What there is to tell.
+struct Measured {
+    turns: Vec<Turn>,
+    skipped: Vec<(Peer, String)>,
+}
+
+impl Measured {
+    /// Whoever fails once has no further turn; the others go on.
+    fn rounds(
+        &mut self,
+        dir: &Path,
+        plan: &Plan,
+        options: &Options,
+        mut installed: Installed,
+        (theirs, their_guard): (&Stack, &Guard),
+    ) -> Result<()> {
         let board = Board::new();
-        let windows = ours(dir, plan, options)?;
-        turns.push(Turn { peer: OURS.to_owned(), round, windows });
-        for peer in &installed.peers {
-            let task = board.task(peer.name());
-            task.step(&format!("round {round}"));
-            let mut lab = Lab::new(theirs, their_guard, peer.name())?;
-            let outcome = theirs_turn(&mut lab, *peer, installed, options);
-            drop(lab);
-            let windows = outcome.inspect_err(|_| task.failed())?;
-            task.done(&format!("round {round}"));
-            turns.push(Turn { peer: peer.name().to_owned(), round, windows });
+        for round in 1..=options.rounds.max(1) {
+            let windows = ours(dir, plan, options)?;
+            self.turns.push(Turn { peer: OURS.to_owned(), round, windows });
+            for peer in installed.peers.clone() {
+                let task = board.task(peer.name());
+                task.step(&format!("round {round}"));
+                let mut lab = Lab::new(theirs, their_guard, peer.name())?;
+                match turn(&mut lab, peer, &installed, options) {
+                    Ok(windows) => {
+                        task.done(&format!("round {round}"));
+                        self.turns.push(Turn { peer: peer.name().to_owned(), round, windows });
+                    }
+                    Err(error) => {
+                        task.failed();
+                        installed.peers.retain(|it| *it != peer);
+                        self.skipped.push((peer, format!("{error:#}")));
+                    }
+                }
+            }
         }
+        Ok(())
     }
-    Ok(turns)
+
+    fn publish(&self, options: &Options) -> Result<()> {
+        let medians = summary::medians(&self.turns);
+        let skipped: Vec<_> =
+            self.skipped.iter().map(|(peer, why)| json!({ "peer": peer.name(), "reason": why })).collect();
+        let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let figures = json!({
+            "machine": format!("{cores} cores, everything on them"),
+            "seconds": options.seconds, "rounds": options.rounds, "medians": medians, "skipped": skipped, "turns": self.turns,
+        });
+        let out = workspace().join("target/bench-peers.json");
+        fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("could not write {}", out.display()))?;
+        let page = out.with_extension("html");
+        fs::write(&page, page::of(&medians, &figures))
+            .with_context(|| format!("could not write {}", page.display()))?;
+        if options.json {
+            println!("{figures:#}");
+        } else {
+            print!("{}", summary::table(&medians));
+            for entry in &skipped {
+                println!(
+                    "{} was skipped: {}",
+                    entry["peer"].as_str().unwrap_or(""),
+                    entry["reason"].as_str().unwrap_or("")
+                );
+            }
+            println!("kept in {} and {}", out.display(), page.display());
+        }
+        Ok(())
+    }
 }
 
 /// As `cargo xtask bench saga` does it.
@@ -140,7 +187,7 @@ fn ours(dir: &Path, plan: &Plan, options: &Options) -> Result<Vec<Window>> {
 }
 
 /// A peer starts empty, is loaded, and is ended.
-fn theirs_turn(lab: &mut Lab<'_>, peer: Peer, installed: &Installed, options: &Options) -> Result<Vec<Window>> {
+fn turn(lab: &mut Lab<'_>, peer: Peer, installed: &Installed, options: &Options) -> Result<Vec<Window>> {
     let door = match peer {
         Peer::Restate => restate::start(lab, installed)?,
         Peer::Dbos => dbos::start(lab)?,
@@ -164,32 +211,4 @@ fn theirs_turn(lab: &mut Lab<'_>, peer: Peer, installed: &Installed, options: &O
 
 fn listed(numbers: &[u32]) -> String {
     numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
-}
-
-fn publish(turns: &[Turn], skipped: &[(Peer, String)], options: &Options) -> Result<()> {
-    let medians = summary::medians(turns);
-    let skipped: Vec<_> = skipped.iter().map(|(peer, why)| json!({ "peer": peer.name(), "reason": why })).collect();
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let figures = json!({
-        "machine": format!("{cores} cores, everything on them"),
-        "seconds": options.seconds, "rounds": options.rounds, "medians": medians, "skipped": skipped, "turns": turns,
-    });
-    let out = workspace().join("target/bench-peers.json");
-    fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("could not write {}", out.display()))?;
-    let page = out.with_extension("html");
-    fs::write(&page, page::of(&medians, &figures)).with_context(|| format!("could not write {}", page.display()))?;
-    if options.json {
-        println!("{figures:#}");
-    } else {
-        print!("{}", summary::table(&medians));
-        for entry in &skipped {
-            println!(
-                "{} was skipped: {}",
-                entry["peer"].as_str().unwrap_or(""),
-                entry["reason"].as_str().unwrap_or("")
-            );
-        }
-        println!("kept in {} and {}", out.display(), page.display());
-    }
-    Ok(())
 }

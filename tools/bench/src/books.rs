@@ -48,7 +48,8 @@ async fn reservations(live: &Live) -> Result<i64> {
 }
 
 async fn ends(live: &Live) -> Result<i64> {
-    let query = "SELECT count(*) FROM (SELECT 1 FROM saga.journal WHERE kind IN ('SagaCompleted', 'SagaRolledBack')
+    let query =
+        "SELECT count(*) FROM (SELECT 1 FROM saga.journal_entries WHERE kind IN ('SagaCompleted', 'SagaRolledBack')
                                        GROUP BY saga_id HAVING count(*) > 1) AS doubled";
     Ok(sqlx::query_scalar(query).fetch_one(&mut live.database("orchestrator").await?).await?)
 }

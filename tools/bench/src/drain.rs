@@ -1,6 +1,7 @@
 //! `drain`: a participant is away while sagas begin, and comes back: how long until what waited is done, oldest first or
 //! not, what the orchestrator said about it meanwhile, and what those who came later had of it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,10 @@ const AT_MOST: Duration = Duration::from_secs(15);
 const USUAL: Duration = Duration::from_secs(10);
 /// After this long what has not ended never will.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// A prediction so shortly before the end is not judged.
+const LAST_MOMENTS_SECONDS: f64 = 4.0;
+/// So many looks pass before progress is told again.
+const TELL_EVERY: u32 = 10;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What the orchestrator said while the participant caught up.
@@ -75,10 +80,14 @@ async fn measure(live: &Live, load: &Load, options: &Drain) -> Result<Course> {
     let said: Arc<Mutex<Vec<Said>>> = Arc::default();
     let watching = tokio::spawn(watch(live.env("ORCHESTRATOR_URL")?, topic, Arc::clone(&said)));
     live.start(&options.participant, Vec::new()).await?;
+    let mut looks = 0_u32;
     let done = loop {
         let left = load.under_way();
         let old = waiting.keys().filter(|saga| left.contains_key(saga)).count();
-        task.step(&format!("{old} of {} that waited are left", waiting.len()));
+        if looks.is_multiple_of(TELL_EVERY) {
+            task.step(&format!("{old} of {} that waited are left", waiting.len()));
+        }
+        looks += 1;
         if old == 0 || back.elapsed() > PATIENCE {
             break Instant::now();
         }
@@ -132,49 +141,49 @@ impl Course {
     fn drained(&self, options: &Drain) -> Section {
         let about = format!(
             "{} down for {} s while {} sagas a second began. Done: every saga that waited when it came back has ended, its \
-             start included. Ended a second: all sagas, meanwhile. At most: with {} in flight, before. Passed: of those that \
-             waited, how many ended after a saga of their lane that was more than a second younger; by: the most.",
+             start included. Ended a second: all sagas, meanwhile. At most: with {} in flight, before; what waited has some of \
+             its steps behind it. Out of place: how far a saga that waited is from where its age would have it end among \
+             those of its lane, as a share of these: oldest first is 0 %, no order at all 33 %.",
             options.participant, options.down_seconds, options.rate, options.in_flight
         );
-        let columns = ["waited", "done in s", "ended a second", "at most a second", "ratio", "passed", "by s"];
+        let columns = ["waited", "done in s", "ended a second", "at most a second", "ratio", "out of place, %"];
         let mut section = Section::new("Until what waited is done", about, columns);
         let seconds = (self.done - self.back).as_secs_f64();
         let meanwhile = self.ended.iter().filter(|saga| saga.at >= self.back && saga.at <= self.done).count();
         let pace = meanwhile as f64 / seconds.max(0.001);
-        let passed = self.passed_by();
-        let much = passed.iter().filter(|by| **by > 1.0).count();
-        let by = passed.iter().copied().fold(0.0, f64::max);
+        let places = self.out_of_place();
+        let out_of_place = places.iter().sum::<f64>() / places.len().max(1) as f64;
         section.row([
             json!(self.waited),
             json!(round(seconds)),
             json!(round(pace)),
             json!(round(self.at_most_per_second)),
             json!(round(pace / self.at_most_per_second.max(0.001))),
-            json!(much),
-            json!(round(by)),
+            json!(round(out_of_place * 100.0)),
         ]);
         section
     }
 
-    /// By how much each saga that waited was older than the youngest one of its lane that ended before it, seconds. Only
-    /// those that were completed: the others' way is another.
-    fn passed_by(&self) -> Vec<f64> {
-        let mut waited: Vec<(i32, Instant, Instant)> = self
-            .ended
-            .iter()
-            .filter(|saga| saga.end == End::Completed && saga.at >= self.back)
-            .filter_map(|saga| Some((saga.lane, saga.at, saga.at.checked_sub(saga.took)?)))
-            .filter(|(_, _, begun)| *begun < self.back)
-            .collect();
-        waited.sort_by_key(|(lane, at, _)| (*lane, *at));
-        let mut youngest: Option<(i32, Instant)> = None;
-        let mut passed = Vec::new();
-        for (lane, _, begun) in waited {
-            let before = youngest.filter(|(of, _)| *of == lane).map_or(begun, |(_, begun)| begun);
-            passed.push(before.saturating_duration_since(begun).as_secs_f64());
-            youngest = Some((lane, before.max(begun)));
+    /// Of each saga that waited, how far it is from where its age would have it among those of its lane; 1 is from one end
+    /// to the other. Only those that were completed: the others' way is another.
+    fn out_of_place(&self) -> Vec<f64> {
+        let mut lanes: BTreeMap<i32, Vec<(Instant, Instant)>> = BTreeMap::new();
+        let completed = self.ended.iter().filter(|saga| saga.end == End::Completed && saga.at >= self.back);
+        for saga in completed {
+            if let Some(begun) = saga.at.checked_sub(saga.took).filter(|begun| *begun < self.back) {
+                lanes.entry(saga.lane).or_default().push((saga.at, begun));
+            }
         }
-        passed
+        let mut places = Vec::new();
+        for mut sagas in lanes.into_values() {
+            sagas.sort();
+            let mut by_age: Vec<(Instant, usize)> =
+                sagas.iter().enumerate().map(|(place, (_, begun))| (*begun, place)).collect();
+            by_age.sort();
+            let count = sagas.len() as f64;
+            places.extend(by_age.iter().enumerate().map(|(age, (_, place))| age.abs_diff(*place) as f64 / count));
+        }
+        places
     }
 
     /// When what the orchestrator calls the backlog had shrunk to what is always under way.
@@ -188,21 +197,18 @@ impl Course {
 
     fn predicted(&self) -> Section {
         let about = "What `sagactl participants list` said while the participant caught up, against what came: the time until \
-                     no more commands waited than arrive in four seconds.";
+                     no more commands waited than arrive in four seconds. The median is of what was said four seconds before or earlier.";
         let columns = ["after s", "backlog", "said s", "came s", "off by %"];
         let mut section = Section::new("When it was said to have caught up", about, columns);
         let Some(caught_up) = self.caught_up() else { return section };
         let mut off = Vec::new();
         for said in self.said.iter().filter(|said| said.at < caught_up) {
-            let (Some(eta), came) = (said.eta_seconds, (caught_up - said.at).as_secs_f64()) else { continue };
+            let (after, came) = ((said.at - self.back).as_secs_f64(), (caught_up - said.at).as_secs_f64());
+            let error = said.eta_seconds.map(|eta| (eta - came) / came * 100.0);
             // Of the last moments a percentage says nothing.
-            if came < 4.0 {
-                continue;
-            }
-            let error = (eta - came) / came * 100.0;
-            off.push(error.abs());
-            let after = (said.at - self.back).as_secs_f64();
-            section.row([after, said.backlog, eta, came, error].map(|value| json!(round(value))));
+            off.extend(error.filter(|_| came >= LAST_MOMENTS_SECONDS).map(f64::abs));
+            let told = [Some(after), Some(said.backlog), said.eta_seconds, Some(came), error];
+            section.row(told.map(|value| json!(value.map(round))));
         }
         section.row([json!("median"), Value::Null, Value::Null, Value::Null, json!(median(off).map(round))]);
         section
@@ -241,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saga_is_passed_by_younger_ones_of_its_own_lane_only() {
+    fn a_saga_is_out_of_place_among_those_of_its_own_lane_only() {
         let back = Instant::now() + Duration::from_secs(1_000);
         let ended = |lane, begun_before: u64, ended_after: u64| Ended {
             end: End::Completed,
@@ -250,7 +256,8 @@ mod tests {
             lane,
         };
         let all = vec![ended(0, 30, 1), ended(0, 20, 2), ended(0, 25, 3), ended(1, 29, 4)];
-        assert_eq!(course(all, Vec::new(), back).passed_by(), [0.0, 0.0, 5.0, 0.0]);
+        let places = course(all, Vec::new(), back).out_of_place();
+        assert_eq!(places, [0.0, 1.0 / 3.0, 1.0 / 3.0, 0.0]);
     }
 
     #[test]

@@ -13,6 +13,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What "of late" means: the pace is that of this time.
 const OF_LATE: Duration = Duration::from_secs(12);
 
+/// What was read within this time may not be seen as read yet: two seconds until it is reported, two until that is seen.
+const UNSEEN: Duration = Duration::from_secs(4);
+
 /// What is known of each topic of commands.
 #[derive(Debug, Default)]
 pub struct Courses(RwLock<BTreeMap<String, Course>>);
@@ -76,7 +79,9 @@ impl Course {
         let gain = pace(first.read - first.end, last.read - last.end);
         let backlog = last.records();
         let eta_seconds = match gain {
-            _ if backlog == 0 => Some(0.0),
+            _ if backlog == 0 || read_per_second.is_some_and(|pace| backlog as f64 <= pace * UNSEEN.as_secs_f64()) => {
+                Some(0.0)
+            }
             Some(gain) if gain > 0.0 => Some(backlog as f64 / gain),
             _ => None,
         };
@@ -137,6 +142,11 @@ mod tests {
     #[test]
     fn who_has_read_all_is_done_now() {
         assert_eq!(told(&[(100, 50), (100, 100)]), (0, Some(25.0), Some(0.0)));
+    }
+
+    #[test]
+    fn what_may_only_not_be_seen_as_read_yet_is_no_delay() {
+        assert_eq!(told(&[(100, 0), (400, 190), (800, 600)]), (200, Some(150.0), Some(0.0)));
     }
 
     #[test]

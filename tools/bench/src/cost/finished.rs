@@ -28,13 +28,13 @@ pub(super) async fn behind(stage: &Stage, options: &Cost, task: &Task) -> Result
     task.step(&format!("planting {} finished sagas", options.finished));
     live.stop("orchestrator").await?;
     let mut db = live.database("orchestrator").await?;
-    let entries = plant::finished(options.finished, &mut db).await?;
+    let rows = plant::finished(options.finished, &mut db).await?;
     live.start("orchestrator", live.definitions()?).await?;
     task.step(&format!("{} finished sagas behind", options.finished));
     window(&live, &load, options).await?;
     let after = windows(&live, &load, options).await?;
     let about = format!(
-        "{} order sagas in flight; medians of {WINDOWS} windows. Those behind were planted, each with {entries:.1} entries of its \
+        "{} order sagas in flight; medians of {WINDOWS} windows. Those behind were planted, each with {rows:.1} rows of its \
          journal. The last line: after as against before, %.",
         options.in_flight
     );

@@ -10,14 +10,15 @@ use uuid::Uuid;
 /// So many are written by one statement.
 const AT_ONCE: u64 = 20_000;
 
-/// Adds finished sagas with their journals: copies of sagas that have ended here. How many entries each got, on average.
+/// Adds finished sagas with their journals: copies of sagas that have ended here. How many rows of a journal each got, on
+/// average.
 pub(super) async fn finished(count: u64, db: &mut PgConnection) -> Result<f64> {
-    let mut entries = 0;
+    let mut rows = 0;
     let mut left = count;
     while left > 0 {
         let some = left.min(AT_ONCE);
         // Nothing looks for an ended saga's home, so that its lane and key may be its template's.
-        entries += sqlx::query(
+        rows += sqlx::query(
             "WITH templates AS (SELECT id, row_number() OVER () AS number FROM saga.sagas
                                 WHERE finished_at IS NOT NULL LIMIT 1000),
                   copies AS MATERIALIZED (
@@ -30,8 +31,8 @@ pub(super) async fn finished(count: u64, db: &mut PgConnection) -> Result<f64> {
                       SELECT s.lane, c.id, s.definition, s.definition_hash, s.key, s.seq, s.status, s.reason, c.id,
                              s.state, s.trace, s.started_at, s.updated_at, s.finished_at, s.search
                       FROM copies AS c JOIN saga.sagas AS s ON s.id = c.of)
-             INSERT INTO saga.journal (saga_id, seq, kind, at, caused_by, user_id, input, data)
-             SELECT c.id, j.seq, j.kind, j.at, j.caused_by, j.user_id, j.input, j.data
+             INSERT INTO saga.journal (saga_id, seq, at, caused_by, user_id, input, entries)
+             SELECT c.id, j.seq, j.at, j.caused_by, j.user_id, j.input, j.entries
              FROM copies AS c JOIN saga.journal AS j ON j.saga_id = c.of",
         )
         .bind(i64::try_from(some)?)
@@ -42,7 +43,7 @@ pub(super) async fn finished(count: u64, db: &mut PgConnection) -> Result<f64> {
         left -= some;
     }
     sqlx::query("ANALYZE saga.sagas, saga.journal").execute(db).await?;
-    Ok(entries as f64 / count.max(1) as f64)
+    Ok(rows as f64 / count.max(1) as f64)
 }
 
 /// A saga that waits, as it is in the tables.
@@ -50,19 +51,18 @@ pub(super) async fn finished(count: u64, db: &mut PgConnection) -> Result<f64> {
 pub(super) struct Template {
     id: Uuid,
     definition: String,
-    /// When its timer rings, microseconds since 1970.
+    /// When its time is over, microseconds since 1970.
     due_micros: i64,
 }
 
 /// The saga of this key, which must wait for a timer.
 pub(super) async fn template(key: &str, db: &mut PgConnection) -> Result<Option<Template>> {
-    let query = "SELECT s.id, s.definition, (extract(epoch FROM t.due_at) * 1000000)::bigint AS due_micros
-                 FROM saga.sagas AS s JOIN processor.timers AS t ON t.lane = s.lane AND t.id = s.id::text
-                 WHERE s.key = $1";
+    let query = "SELECT id, definition, (state::jsonb #>> '{open,0,waiting,until}')::bigint AS due_micros
+                 FROM saga.sagas WHERE key = $1 AND state::jsonb #>> '{open,0,waiting,until}' IS NOT NULL";
     Ok(sqlx::query_as(query).bind(key).fetch_optional(db).await?)
 }
 
-/// Adds live sagas, each with its timer, due as `due_micros` says of its number.
+/// Adds live sagas whose timers are due as `due_micros` says of its number.
 pub(super) async fn waiting(
     template: &Template,
     count: u64,
@@ -79,22 +79,16 @@ pub(super) async fn waiting(
         let keys: Vec<String> = keys.collect();
         let ids: Vec<Uuid> = keys.iter().map(|key| SagaId::derive(&template.definition, key).as_uuid()).collect();
         let homes: Vec<i32> = keys.iter().map(|key| partition_for(key.as_bytes(), lanes)).collect();
-        // Id, key and deadline stand in the state as text and number; nothing else there tells copies apart.
+        // Id, key and deadline stand in the state as text and number; nothing else there tells copies apart. The lane sets
+        // the timers of its sagas from their states when it is claimed.
         sqlx::query(
-            "WITH new AS MATERIALIZED (
-                 SELECT * FROM unnest($2::uuid[], $3::text[], $4::integer[], $5::bigint[]) AS n (id, key, lane, due)),
-                  sagas AS (
-                 INSERT INTO saga.sagas (lane, id, definition, definition_hash, key, seq, status, reason, correlation_id,
-                                         state, trace, started_at, updated_at, finished_at, search)
-                 SELECT n.lane, n.id, s.definition, s.definition_hash, n.key, s.seq, s.status, s.reason, n.id,
-                        replace(replace(replace(s.state::text, s.key, n.key), s.id::text, n.id::text),
-                                $6, n.due::text)::jsonb,
-                        s.trace, s.started_at, s.updated_at, s.finished_at, s.search
-                 FROM new AS n, saga.sagas AS s WHERE s.id = $1)
-             INSERT INTO processor.timers (lane, id, due_at, payload, trace)
-             SELECT n.lane, n.id::text, timestamptz 'epoch' + n.due * interval '1 microsecond',
-                    replace(t.payload::text, $1::text, n.id::text)::jsonb, t.trace
-             FROM new AS n, processor.timers AS t WHERE t.id = $1::text",
+            "INSERT INTO saga.sagas (lane, id, definition, definition_hash, key, seq, status, reason, correlation_id,
+                                     state, trace, started_at, updated_at, finished_at, search)
+             SELECT n.lane, n.id, s.definition, s.definition_hash, n.key, s.seq, s.status, s.reason, n.id,
+                    replace(replace(replace(s.state::text, s.key, n.key), s.id::text, n.id::text), $6, n.due::text)::json,
+                    s.trace, s.started_at, s.updated_at, s.finished_at, s.search
+             FROM unnest($2::uuid[], $3::text[], $4::integer[], $5::bigint[]) AS n (id, key, lane, due), saga.sagas AS s
+             WHERE s.id = $1",
         )
         .bind(template.id)
         .bind(ids)
@@ -106,7 +100,7 @@ pub(super) async fn waiting(
         .await
         .context("could not plant waiting sagas")?;
     }
-    sqlx::query("ANALYZE saga.sagas, processor.timers").execute(db).await?;
+    sqlx::query("ANALYZE saga.sagas").execute(db).await?;
     Ok(())
 }
 

@@ -30,7 +30,7 @@ pub struct Payments {
 }
 
 /// An order's stream.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnStream {
     /// Its payment.
     pub payment: Payment,

@@ -30,7 +30,7 @@ pub struct Shipments {
 }
 
 /// An order's stream.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnStream {
     /// Its shipment.
     pub shipment: Shipment,

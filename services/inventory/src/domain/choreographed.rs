@@ -4,11 +4,12 @@
 use backstitch_contracts::inventory::{InventoryReleased, ReserveInventory};
 use backstitch_domain::OrderId;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{Decision, FlowJoined, FlowLeft, InventoryEvent, Reservation, Stocks, release, reserve};
 
 /// Whether an order is followed without being asked by a saga.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Following {
     /// It is not, as far as is known.
     #[default]

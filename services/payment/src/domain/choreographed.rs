@@ -4,6 +4,7 @@
 use backstitch_contracts::payments::{PaymentFailed, ProcessPayment};
 use backstitch_domain::OrderId;
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
 };
 
 /// How far an order is followed without being asked by a saga. Its news come on two topics, in any order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Following {
     /// It is not, as far as is known.
     #[default]

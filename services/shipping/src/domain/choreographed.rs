@@ -3,6 +3,7 @@
 
 use backstitch_contracts::shipping::{CancelShipment, ShipOrder, ShipmentCancelled};
 use backstitch_domain::OrderId;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 
 /// How far an order is followed without being asked by a saga.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Following {
     /// It is not, as far as is known.
     #[default]

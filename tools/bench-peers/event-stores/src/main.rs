@@ -17,7 +17,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 
 use database::Database;
-use loads::{Load, Store, run};
+use loads::{Load, run};
 
 /// One load on one store, in a database of its own.
 #[derive(Debug, Parser)]

@@ -50,9 +50,14 @@ impl<V: Folded> Read<V> {
     fn begin_at(&mut self, recovery: &mut Recovery) -> HashSet<StreamId> {
         let mut anew = HashSet::new();
         let snapshots = std::mem::take(&mut recovery.snapshots);
-        let first_of = |stream: &StreamId| recovery.events.iter().find(|stored| stored.stream == *stream);
+        if snapshots.is_empty() {
+            return anew;
+        }
+        // From the back, so that a stream's first event is the one that stays.
+        let firsts: HashMap<&StreamId, &StoredEvent> =
+            recovery.events.iter().rev().map(|stored| (&stored.stream, stored)).collect();
         for snapshot in snapshots {
-            let (stream, event) = (snapshot.stream.clone(), first_of(&snapshot.stream));
+            let (stream, event) = (snapshot.stream.clone(), firsts.get(&snapshot.stream).copied());
             match V::of(snapshot, event) {
                 Ok(value) => drop(self.streams.insert(stream, value)),
                 Err(why) => {

@@ -262,11 +262,9 @@ pub fn insert_journal(entries: &[JournalRow], statement: &mut Statement) {
     if entries.is_empty() {
         return;
     }
-    let all: Vec<(&JournalRow, String)> = entries
-        .chunk_by(|entry, next| entry.is_followed_by(next))
-        .filter_map(|chunk| Some((chunk.first()?, array(chunk))))
-        .collect();
-    let all: Vec<&(&JournalRow, String)> = all.iter().collect();
+    let chunks = entries.chunk_by(|entry, next| entry.is_followed_by(next));
+    let (firsts, arrays): (Vec<&JournalRow>, Vec<String>) =
+        chunks.filter_map(|chunk| Some((chunk.first()?, array(chunk)))).unzip();
     statement
         .part(
             "journal_added",
@@ -275,13 +273,13 @@ pub fn insert_journal(entries: &[JournalRow], statement: &mut Statement) {
              FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[])
                   AS j (saga_id, seq, at, caused_by, user_id, input, entries)",
         )
-        .bind(column(&all, |(first, _)| first.saga_id))
-        .bind(column(&all, |(first, _)| first.seq))
-        .bind(column(&all, |(first, _)| first.at))
-        .bind(column(&all, |(first, _)| first.caused_by))
-        .bind(column(&all, |(first, _)| first.user_id.clone()))
-        .bind(column(&all, |(first, _)| first.input.clone()))
-        .bind(column(&all, |(_, entries)| entries.clone()));
+        .bind(column(&firsts, |first| first.saga_id))
+        .bind(column(&firsts, |first| first.seq))
+        .bind(column(&firsts, |first| first.at))
+        .bind(column(&firsts, |first| first.caused_by))
+        .bind(column(&firsts, |first| first.user_id.clone()))
+        .bind(column(&firsts, |first| first.input.clone()))
+        .bind(arrays);
 }
 
 fn array(entries: &[JournalRow]) -> String {

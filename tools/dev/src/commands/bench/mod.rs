@@ -263,7 +263,12 @@ fn load_event_store(stack: &Stack, options: &EventStore) -> Result<()> {
     let mut load = event_store_command(stack, options.seconds, options.runs, &options.only)?;
     load.args(["--stored", &options.stored.to_string(), "--rebuild", &options.rebuild.to_string()]);
     load.arg("--out").arg(workspace().join("target/bench-event-store.json"));
-    if options.json {
+    shown(load, options.json)
+}
+
+/// Runs a load that prints its figures itself.
+fn shown(mut load: Command, json: bool) -> Result<()> {
+    if json {
         load.arg("--json");
     }
     let status = load.status().context("could not run the load")?;
@@ -279,13 +284,8 @@ fn event_store_command(stack: &Stack, seconds: u32, runs: u32, only: &str) -> Re
 }
 
 fn load(stack: &Stack, saga: &Saga) -> Result<()> {
-    let mut load = saga_command(stack, load_program(&saga.ground), &saga.in_flight, &saga.rates, saga.seconds)?;
-    if saga.ground.json {
-        load.arg("--json");
-    }
-    let status = load.status().context("could not run the load")?;
-    ensure!(status.success(), "the load ended with {status}");
-    Ok(())
+    let load = saga_command(stack, load_program(&saga.ground), &saga.in_flight, &saga.rates, saga.seconds)?;
+    shown(load, saga.ground.json)
 }
 
 fn saga_command(stack: &Stack, program: PathBuf, in_flight: &str, rates: &str, seconds: u32) -> Result<Command> {

@@ -4,16 +4,43 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::avro::{At, SchemaError, Shapes};
+use crate::avro::{At, ReadProblem, SchemaError, Shapes};
 use crate::framing::unframe;
 use crate::layout::Layout;
-use crate::writer::Writer;
+use crate::writer::{Plan, Rest, Writer};
 use crate::{Catalog, Envelope};
 
 /// Reads the values of all topics.
 pub struct Decoder {
     contracts: HashMap<String, Arc<Layout>>,
     writers: RwLock<HashMap<u32, Arc<Writer>>>,
+}
+
+/// A value of which only the heading was read: what whoever has no use for it need not pay for is left.
+pub struct Opened<'a> {
+    schema: u32,
+    writer: Arc<Writer>,
+    plan: Option<Arc<Plan>>,
+    heading: Envelope,
+    rest: Rest<'a>,
+}
+
+impl Opened<'_> {
+    /// The envelope; its `data` may be null here, whatever they are.
+    #[must_use]
+    pub fn heading(&self) -> &Envelope {
+        &self.heading
+    }
+
+    /// The whole envelope.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] if its data are not what their schema says.
+    pub fn finish(self) -> Result<Envelope, DecodeError> {
+        let Self { schema, writer, plan, mut heading, rest } = self;
+        writer.finish(&mut heading, rest, plan.as_deref()).map_err(|at| malformed(schema, &at))?;
+        Ok(heading)
+    }
 }
 
 /// Why bytes are no envelope.
@@ -85,18 +112,27 @@ impl Decoder {
     /// # Errors
     /// [`DecodeError`]; only [`DecodeError::UnknownSchema`] is worth another try.
     pub fn decode(&self, topic: &str, bytes: &[u8]) -> Result<Envelope, DecodeError> {
+        self.open(topic, bytes)?.finish()
+    }
+
+    /// The same in two steps, for whoever may find from the heading that the data are of no use.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn open<'a>(&self, topic: &str, bytes: &'a [u8]) -> Result<Opened<'a>, DecodeError> {
         let (id, data) = unframe(bytes).ok_or(DecodeError::NotFramed)?;
         let writer = self.writer(id).ok_or(DecodeError::UnknownSchema { id })?;
         let contract = self.contracts.get(topic);
         let plan = contract.map(|contract| writer.plan(topic, contract));
-        writer.read(data, plan.as_deref()).map_err(|At { path, problem }| DecodeError::Malformed {
-            schema: id,
-            path: path.to_string(),
-            problem: problem.to_string(),
-        })
+        let (heading, rest) = writer.open(data, plan.as_deref()).map_err(|at| malformed(id, &at))?;
+        Ok(Opened { schema: id, writer, plan, heading, rest })
     }
 
     fn writer(&self, id: u32) -> Option<Arc<Writer>> {
         self.writers.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
+}
+
+fn malformed(schema: u32, at: &At<ReadProblem>) -> DecodeError {
+    DecodeError::Malformed { schema, path: at.path.to_string(), problem: at.problem.to_string() }
 }

@@ -25,7 +25,7 @@ mod writer;
 
 pub use avro::SchemaError;
 pub use catalog::{Catalog, CatalogError, Cleanup, Kind, Topic};
-pub use decoder::{DecodeError, Decoder};
+pub use decoder::{DecodeError, Decoder, Opened};
 pub use encoder::{EncodeError, Encoder};
 pub use envelope::{Envelope, STREAM_VERSION, TypedError};
 pub use framing::{frame, schema_id};

@@ -27,6 +27,14 @@ pub(crate) struct Plan {
     steps: HashMap<NodeId, Step>,
 }
 
+/// What has not been read of an opened value.
+pub(crate) enum Rest<'a> {
+    /// Its data: a member of the union.
+    Data { reader: Reader<'a>, branch: NodeId },
+    /// A stranger's fields come in any order, so all of them were read.
+    Nothing,
+}
+
 #[derive(Clone, Copy)]
 enum Step {
     /// The same on both sides, or unknown on ours.
@@ -65,15 +73,29 @@ impl Writer {
         }
     }
 
-    pub(crate) fn read(&self, bytes: &[u8], plan: Option<&Plan>) -> ReadResult<Envelope> {
+    /// The envelope as far as its data, which are left for [`Writer::finish`]: at the end, and most of the work.
+    pub(crate) fn open<'a>(&self, bytes: &'a [u8], plan: Option<&Plan>) -> ReadResult<(Envelope, Rest<'a>)> {
         let mut reader = Reader::new(bytes);
-        let envelope = if self.ours { self.ours(&mut reader, plan) } else { self.strangers(&mut reader, plan) }?;
+        if self.ours {
+            let (heading, branch) = self.ours(&mut reader, plan)?;
+            return Ok((heading, Rest::Data { reader, branch }));
+        }
+        let envelope = self.strangers(&mut reader, plan)?;
         reader.finish()?;
-        Ok(envelope)
+        Ok((envelope, Rest::Nothing))
     }
 
-    /// The fields in the order that [`Layout`] checked.
-    fn ours(&self, reader: &mut Reader<'_>, plan: Option<&Plan>) -> ReadResult<Envelope> {
+    /// The rest of what was opened, in its place.
+    pub(crate) fn finish(&self, envelope: &mut Envelope, rest: Rest<'_>, plan: Option<&Plan>) -> ReadResult<()> {
+        if let Rest::Data { mut reader, branch } = rest {
+            envelope.data = self.data(&mut reader, branch, plan)?;
+            reader.finish()?;
+        }
+        Ok(())
+    }
+
+    /// The fields in the order that [`Layout`] checked, and the member that the data are.
+    fn ours(&self, reader: &mut Reader<'_>, plan: Option<&Plan>) -> ReadResult<(Envelope, NodeId)> {
         let event_id = uuid(reader).map_err(|error| error.in_field("event_id"))?;
         let event_type = reader.text().map_err(|error| error.in_field("event_type"))?.to_owned();
         let event_version = reader.int().map_err(|error| error.in_field("event_version"))?;
@@ -87,8 +109,7 @@ impl Writer {
         let metadata = metadata(reader).map_err(|error| error.in_field("metadata"))?;
         let branch = reader.branch(&self.branches).map_err(|error| error.in_field("data"))?;
         self.fits(branch, &event_type, event_version, plan).map_err(|error| error.in_field("data"))?;
-        let data = self.data(reader, branch, plan)?;
-        Ok(Envelope {
+        let heading = Envelope {
             event_id,
             event_type,
             event_version,
@@ -99,8 +120,9 @@ impl Writer {
             causation_id,
             user_id,
             metadata,
-            data,
-        })
+            data: Value::Null,
+        };
+        Ok((heading, branch))
     }
 
     /// Whatever fields the writer has, in its order; ours are picked out afterwards.

@@ -25,13 +25,16 @@ pub const MOVED_HEADS: &str = "UPDATE store.streams AS s
     WHERE s.id = n.id AND s.version = n.expected
     RETURNING 1";
 
-/// The events; the part must be named `events`. Arguments as in [`crate::EventColumns`]; positions follow the order of
-/// the arrays. An event comes after its stream's newest in the global order, even where this transaction took its id
-/// first and then waited for the stream's head.
-pub const EVENTS: &str = "INSERT INTO store.events
+/// `$after` is what an event's place in the global order must not be below, besides this transaction's own id.
+macro_rules! events {
+    ($after:literal) => {
+        concat!(
+            "INSERT INTO store.events
         (transaction_id, stream_id, version, event_id, event_type, event_version, aggregate_type, occurred_at,
          correlation_id, causation_id, user_id, data, metadata)
-    SELECT greatest(t.now, (SELECT s.transaction_id FROM store.streams AS s WHERE s.id = e.stream_id)),
+    SELECT ",
+            $after,
+            ",
            e.stream_id, e.version, e.event_id, e.event_type, e.event_version, e.aggregate_type, e.occurred_at,
            e.correlation_id, e.causation_id, e.user_id, e.data, e.metadata
     FROM (SELECT (generation << 44) + pg_current_xact_id()::text::bigint AS now FROM store.settings) AS t,
@@ -40,9 +43,22 @@ pub const EVENTS: &str = "INSERT INTO store.events
          AS e (stream_id, version, event_id, event_type, event_version, aggregate_type, occurred_at, correlation_id,
                causation_id, user_id, data, metadata, nth)
     ORDER BY e.nth
-    RETURNING store.events.event_id, store.events.transaction_id, store.events.position";
+    RETURNING store.events.event_id, store.events.transaction_id, store.events.position"
+        )
+    };
+}
 
-/// The events' ids; the part comes after [`EVENTS`], and has no arguments. An id that is stored already fails the
+/// The events; the part must be named `events`. Arguments as in [`crate::EventColumns`]; positions follow the order of
+/// the arrays. An event comes after its stream's newest in the global order, even where this transaction took its id
+/// first and then waited for the stream's head.
+pub const EVENTS: &str =
+    events!("greatest(t.now, (SELECT s.transaction_id FROM store.streams AS s WHERE s.id = e.stream_id))");
+
+/// The same for streams whose writers never overlap, so that each takes its id after the one before has committed: the
+/// heads need not be looked at.
+pub const EVENTS_IN_TURN: &str = events!("t.now");
+
+/// The events' ids; the part comes after the events, and has no arguments. An id that is stored already fails the
 /// statement as a violated unique key.
 pub const EVENT_IDS: &str = "INSERT INTO store.event_ids (event_id, transaction_id, position)
     SELECT events.event_id, events.transaction_id, events.\"position\" FROM events";

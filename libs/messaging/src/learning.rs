@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use backstitch_contracts::{DecodeError, Decoder, Envelope};
+use backstitch_contracts::{DecodeError, Decoder, Envelope, Opened};
 
 use crate::{SchemaSource, SchemaSourceError};
 
@@ -49,8 +49,21 @@ impl LearningDecoder {
         value: &[u8],
         unknown: &mut UnknownSchemas,
     ) -> Result<Envelope, ReadValueError> {
+        Ok(self.open(topic, value, unknown).await?.finish()?)
+    }
+
+    /// The same in two steps, for whoever may find from the heading that the data are of no use.
+    ///
+    /// # Errors
+    /// [`ReadValueError`].
+    pub async fn open<'a>(
+        &self,
+        topic: &str,
+        value: &'a [u8],
+        unknown: &mut UnknownSchemas,
+    ) -> Result<Opened<'a>, ReadValueError> {
         loop {
-            match self.decoder.decode(topic, value) {
+            match self.decoder.open(topic, value) {
                 Err(DecodeError::UnknownSchema { id }) if !unknown.0.contains(&id) => {
                     if !self.learn(id).await? {
                         unknown.0.insert(id);

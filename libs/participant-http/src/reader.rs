@@ -22,6 +22,11 @@ impl<P: Participant> Reader<P> {
         Self { participant, store }
     }
 
+    /// Whose streams these are.
+    pub const fn participant(&self) -> &P {
+        &self.participant
+    }
+
     /// An own stream's state; `None` if nothing of the service's own happened in it.
     ///
     /// # Errors

@@ -7,9 +7,11 @@ use backstitch_event_store::{NewEvent, StreamId, StreamVersion};
 use backstitch_event_store_postgres::{EventColumns, HeadColumns, append_sql};
 use backstitch_processor::{CONFLICT, Statement};
 
+use crate::Writers;
+
 /// Adds events to the statement, each with the version it is to have; a stream's versions follow one another. A stream
 /// that is not where this takes it to be fails the statement as a conflict.
-pub fn add_append(statement: &mut Statement, events: Vec<(StreamId, StreamVersion, NewEvent)>) {
+pub fn add_append(statement: &mut Statement, events: Vec<(StreamId, StreamVersion, NewEvent)>, writers: Writers) {
     if events.is_empty() {
         return;
     }
@@ -31,8 +33,12 @@ pub fn add_append(statement: &mut Statement, events: Vec<(StreamId, StreamVersio
     for (stream, version, event) in events {
         columns.push(&stream, version, event);
     }
+    let text = match writers {
+        Writers::InTurn => append_sql::EVENTS_IN_TURN,
+        Writers::AtOnce => append_sql::EVENTS,
+    };
     statement
-        .part("events", append_sql::EVENTS)
+        .part("events", text)
         .bind(columns.streams)
         .bind(columns.versions)
         .bind(columns.event_ids)

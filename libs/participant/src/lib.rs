@@ -39,7 +39,7 @@ pub use append::add_append;
 pub use calls::{Calls, CallsOf, Nothing};
 pub use draft::Placed;
 pub use event::{DomainEvent, UnreadableEvent, Visibility};
-pub use load::{Source, Streams};
+pub use load::{Source, Streams, Writers};
 pub use logic::ParticipantLogic;
 pub use participant::{Intent, Participant, Route};
 pub use query::{published, shared_state_of, state_of};

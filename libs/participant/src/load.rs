@@ -55,12 +55,21 @@ pub trait Source: Send {
 pub trait Streams: Source + Database {
     /// Adds events to a batch, each with the version it is to have; a stream's versions follow one another. A stream
     /// that is not where this takes it to be fails the batch as a conflict.
-    fn append(batch: &mut Self::Batch, events: Vec<Placed>);
+    fn append(batch: &mut Self::Batch, events: Vec<Placed>, writers: Writers);
+}
+
+/// Who writes the streams of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// One lane each, whose transactions follow one another under each owner, and whose owners do, too.
+    InTurn,
+    /// Some are shared: other lanes' transactions overlap.
+    AtOnce,
 }
 
 impl Streams for PgConnection {
-    fn append(batch: &mut Self::Batch, events: Vec<Placed>) {
-        add_append(batch, events);
+    fn append(batch: &mut Self::Batch, events: Vec<Placed>, writers: Writers) {
+        add_append(batch, events, writers);
     }
 }
 

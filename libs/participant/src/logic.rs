@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use backstitch_contracts::Envelope;
 use backstitch_event_store::StreamId;
 use backstitch_messaging::LaneId;
-use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer};
+use backstitch_processor::{Effects, Input, Loading, Logic, LogicOn, Message, Rejection, Timer, Use};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ use crate::cache::Cache;
 use crate::case::{Case, InputId};
 use crate::cause::Cause;
 use crate::draft::{Draft, Placed, Setting, TimerOrder};
-use crate::load::{Source, Streams, lock_shared, own_form, read_own, shared_form};
+use crate::load::{Source, Streams, Writers, lock_shared, own_form, read_own, shared_form};
 use crate::publish::record_of;
 use crate::record::{Record, RecordOf};
 use crate::shared::Shared;
@@ -199,6 +200,10 @@ impl Decided {
 }
 
 impl<P: Participant> Logic for ParticipantLogic<P> {
+    fn use_for(&self, topic: &str, heading: &Envelope) -> Use {
+        self.participant.use_for(topic, heading)
+    }
+
     // The own stream's key, so that a flow has one home whatever key a foreign producer chose.
     fn flow_keys<'a>(&self, message: &'a Message) -> Vec<Cow<'a, str>> {
         let route = self.participant.route(message).ok();
@@ -260,7 +265,8 @@ impl<P: Participant, D: Streams> LogicOn<D> for ParticipantLogic<P> {
     }
 
     fn write(&mut self, batch: &mut D::Batch) {
-        D::append(batch, self.take_appended());
+        let writers = if P::SHARES { Writers::AtOnce } else { Writers::InTurn };
+        D::append(batch, self.take_appended(), writers);
     }
 }
 

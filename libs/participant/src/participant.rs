@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use backstitch_contracts::Envelope;
 use backstitch_event_store::StreamId;
-use backstitch_processor::{Message, Rejection};
+use backstitch_processor::{Message, Rejection, Use};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -46,6 +47,13 @@ pub trait Participant: Send + Sync + 'static {
 
     /// What kind of aggregate a stream is about, for the envelope and for people.
     fn aggregate_type(&self, stream: &StreamId) -> &'static str;
+
+    /// What use a message of this topic may be, going by its envelope, of which everything but `data` is read. Spares the
+    /// work of reading what nobody here looks at, and a transaction where nobody waits; [`Participant::route`] has the
+    /// last word.
+    fn use_for(&self, _topic: &str, _heading: &Envelope) -> Use {
+        Use::Now
+    }
 
     /// What a message is to this service. Called several times for each message: parse, do not think.
     ///

@@ -8,7 +8,7 @@ use backstitch_messaging::{
 
 use crate::chain::chain;
 use crate::input::{Input, Message, Timer};
-use crate::logic::Rejection;
+use crate::logic::{Logic, Rejection, Use};
 use crate::verdict::LaneError;
 
 /// One thing that a batch has to deal with. Everything that was read has its place in the offsets, dealt with or not.
@@ -20,6 +20,24 @@ pub(crate) struct Work {
     pub(crate) forward_to: Vec<LaneId>,
     /// Where it was read, and the offset after it; timers and answered calls have none.
     pub(crate) progress: Option<(TopicPartition, i64)>,
+    /// Whether nobody waits for it.
+    pub(crate) is_patient: bool,
+}
+
+impl Work {
+    /// Whether there is anything to decide or to pass on.
+    pub(crate) fn is_of_use(&self) -> bool {
+        !matches!(self.task, Task::Pass)
+    }
+
+    /// Whether it may be kept back for a moment.
+    pub(crate) fn can_wait(&self) -> bool {
+        match self.task {
+            Task::Decide(_) => self.is_patient && self.forward_to.is_empty(),
+            Task::Pass => true,
+            Task::Forward(_) | Task::Bury { .. } | Task::PutOff(_) => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -45,24 +63,42 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) async fn work(&self, deliveries: Vec<Delivery>) -> Result<Vec<Work>, LaneError> {
+    /// What the logic has no use for is passed over before its data are read.
+    pub(crate) async fn work(&self, deliveries: Vec<Delivery>, logic: &impl Logic) -> Result<Vec<Work>, LaneError> {
         let mut unknown = UnknownSchemas::default();
         let mut work = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
-            work.push(self.one(delivery, &mut unknown).await?);
+            work.push(self.one(delivery, logic, &mut unknown).await?);
         }
         Ok(work)
     }
 
-    async fn one(&self, delivery: Delivery, unknown: &mut UnknownSchemas) -> Result<Work, LaneError> {
+    async fn one(
+        &self,
+        delivery: Delivery,
+        logic: &impl Logic,
+        unknown: &mut UnknownSchemas,
+    ) -> Result<Work, LaneError> {
         let progress = Some((delivery.source.clone(), delivery.offset + 1));
         let topic = origin_topic(&delivery, &self.lane_topic).to_owned();
         let other_group = delivery.header_text(headers::REDRIVE_GROUP).is_some_and(|group| group != self.group);
         let Some(value) = delivery.value.as_deref().filter(|_| !other_group) else {
-            return Ok(Work { task: Task::Pass, forward_to: Vec::new(), progress });
+            return Ok(Work { task: Task::Pass, forward_to: Vec::new(), progress, is_patient: true });
         };
-        let task = match self.decoder.read(&topic, value, unknown).await {
-            Ok(envelope) => {
+        let mut is_patient = false;
+        let read = match self.decoder.open(&topic, value, unknown).await {
+            Ok(opened) => match logic.use_for(&topic, opened.heading()) {
+                Use::Never => Ok(None),
+                found => {
+                    is_patient = found == Use::Soon;
+                    opened.finish().map(Some).map_err(ReadValueError::from)
+                }
+            },
+            Err(error) => Err(error),
+        };
+        let task = match read {
+            Ok(None) => Task::Pass,
+            Ok(Some(envelope)) => {
                 let trace = TraceContext::of(&delivery);
                 let envelope = envelope.upcasted(chrono::Utc::now());
                 Task::Decide(Input::Message(Box::new(Message {
@@ -76,7 +112,7 @@ impl Intake {
             Err(ReadValueError::Undecodable(error)) => Task::Bury { rejection: undecodable(&error), delivery, topic },
             Err(ReadValueError::Unavailable { reason }) => return Err(LaneError::Registry { reason }),
         };
-        Ok(Work { task, forward_to: Vec::new(), progress })
+        Ok(Work { task, forward_to: Vec::new(), progress, is_patient })
     }
 }
 

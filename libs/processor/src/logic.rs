@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
+use backstitch_contracts::Envelope;
 use backstitch_messaging::LaneId;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -36,6 +37,18 @@ impl Rejection {
     }
 }
 
+/// What use a message may be, before its data are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// It cannot matter here: passed over, and counted.
+    Never,
+    /// It may matter, but nobody waits for what follows: kept back for a tenth of a second at most, so that it shares a
+    /// transaction with what comes meanwhile.
+    Soon,
+    /// It may matter.
+    Now,
+}
+
 /// How to read before deciding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loading {
@@ -50,7 +63,13 @@ pub enum Loading {
 /// The processor calls, for each batch: [`load`](LogicOn::load), then [`decide`](Logic::decide) for each input in order,
 /// then [`write`](LogicOn::write), and after the commit [`committed`](Logic::committed), or else
 /// [`aborted`](Logic::aborted), after which the same inputs may be decided again, with or without another load.
-pub trait Logic: Send + 'static {
+pub trait Logic: Send + Sync + 'static {
+    /// What use a message of this topic may be, going by its envelope, of which everything but `data` is read (they may
+    /// be null).
+    fn use_for(&self, _topic: &str, _heading: &Envelope) -> Use {
+        Use::Now
+    }
+
     /// The keys of the flows that the message concerns: the hash of each says the lane where the message is decided for
     /// that flow. None leaves it where it arrived.
     fn flow_keys<'a>(&self, message: &'a Message) -> Vec<Cow<'a, str>>;

@@ -18,6 +18,7 @@ use crate::gate::{Gate, Positions};
 use crate::input::{Answered, Input, Job};
 use crate::logic::LogicOn;
 use crate::outbox::Outbox;
+use crate::patience::{Due, KeptBack};
 use crate::runner::Shared;
 use crate::timers::Timers;
 use crate::verdict::LaneError;
@@ -50,6 +51,7 @@ pub(crate) struct Session<L, S: Store> {
     ends: Option<Ends>,
     calls: JoinSet<Answered>,
     feed: Feed,
+    kept_back: KeptBack,
     reported_at: Instant,
 }
 
@@ -61,6 +63,7 @@ enum Woken {
     Answered(Result<Answered, JoinError>),
     Ends(Result<Vec<(TopicPartition, i64)>, InboxError>),
     TimerDue,
+    PatienceEnds,
     Tidy,
 }
 
@@ -95,6 +98,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
             ends: None,
             calls: JoinSet::new(),
             feed,
+            kept_back: KeptBack::default(),
             reported_at: now,
             shared,
         };
@@ -116,25 +120,26 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     /// Works until told to stop (`Ok`) or until something fails.
     pub(crate) async fn work(&mut self, stop: &CancellationToken) -> Result<(), LaneError> {
         loop {
-            let mut work = Vec::new();
-            let mut marks = Vec::new();
+            let mut arrived = Due::default();
             match self.wait(stop).await {
                 Woken::Stop => return self.drain().await,
                 Woken::Feed(None) => return Err(LaneError::FeedEnded),
-                Woken::Feed(Some(items)) => self.gather(items, &mut work, &mut marks).await?,
+                Woken::Feed(Some(items)) => self.gather(items, &mut arrived).await?,
                 Woken::Published(outcome) => self.note_published(outcome).await?,
-                Woken::Answered(answered) => work.extend(note_answered(answered)),
+                Woken::Answered(answered) => arrived.work.extend(note_answered(answered)),
                 Woken::Ends(ends) => self.note_ends(ends),
                 Woken::TimerDue => self.ask_for_ends(),
+                Woken::PatienceEnds => {}
                 Woken::Tidy => self.tidy().await?,
             }
             while let Some(answered) = self.calls.try_join_next() {
-                work.extend(note_answered(answered));
+                arrived.work.extend(note_answered(answered));
             }
-            if !work.is_empty() {
-                self.commit(work).await?;
+            let due = self.kept_back.join(arrived, self.shared.settings.batch_max, Instant::now());
+            if !due.work.is_empty() {
+                self.commit(due.work).await?;
             }
-            self.caught_up.extend(marks);
+            self.caught_up.extend(due.marks);
             self.fire_timers().await?;
             self.report();
         }
@@ -145,6 +150,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         let open = self.outbox.unpublished() < self.shared.settings.unpublished_max;
         let untidy = self.progress_unsaved || (self.outbox.has_unpruned() && self.outbox.is_settled());
         let asking = self.ends.is_some();
+        let patience_ends = self.kept_back.until();
         tokio::select! {
             biased;
             () = stop.cancelled() => Woken::Stop,
@@ -156,24 +162,22 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
             Some(answered) = self.calls.join_next() => Woken::Answered(answered),
             () = tokio::time::sleep(until_due.unwrap_or(Duration::MAX)), if until_due.is_some() => Woken::TimerDue,
             items = self.feed.recv(), if open => Woken::Feed(items),
+            () = tokio::time::sleep_until(patience_ends.unwrap_or_else(Instant::now)), if patience_ends.is_some() => {
+                Woken::PatienceEnds
+            }
             () = tokio::time::sleep(TIDY_AFTER), if untidy => Woken::Tidy,
         }
     }
 
     /// Takes what else is there already, so that batches grow under load.
-    async fn gather(
-        &mut self,
-        first: Vec<FeedItem>,
-        work: &mut Vec<Work>,
-        marks: &mut Vec<(TopicPartition, i64)>,
-    ) -> Result<(), LaneError> {
+    async fn gather(&mut self, first: Vec<FeedItem>, arrived: &mut Due) -> Result<(), LaneError> {
         let mut deliveries = Vec::new();
         let mut items = Some(first);
         while let Some(some) = items {
             for item in some {
                 match item {
                     FeedItem::Delivery(delivery) => deliveries.push(delivery),
-                    FeedItem::CaughtUp { source, offset } => marks.push((source, offset)),
+                    FeedItem::CaughtUp { source, offset } => arrived.marks.push((source, offset)),
                 }
             }
             let more = deliveries.len() < self.shared.settings.batch_max;
@@ -181,11 +185,11 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         }
         // What a repeated read hands over again has been dealt with.
         deliveries.retain(|delivery| self.positions.get(&delivery.source).is_none_or(|next| delivery.offset >= *next));
-        let mut taken = self.shared.intake.work(deliveries).await?;
+        let mut taken = self.shared.intake.work(deliveries, &self.logic).await?;
         for one in &mut taken {
             self.find_homes(one);
         }
-        work.extend(taken);
+        arrived.work.extend(taken);
         Ok(())
     }
 
@@ -334,7 +338,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
 }
 
 fn decide(input: Input) -> Work {
-    Work { task: Task::Decide(input), forward_to: Vec::new(), progress: None }
+    Work { task: Task::Decide(input), forward_to: Vec::new(), progress: None, is_patient: false }
 }
 
 /// A call whose task panicked stays open in its row: it is made again after the next claim.

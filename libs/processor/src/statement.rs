@@ -1,6 +1,9 @@
 //! One data-modifying statement, put together from named parts. Separate, because the processor, the event store and
 //! each service add their own parts, and one round trip must carry them all.
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Postgres, Row as _, Type};
@@ -13,10 +16,52 @@ pub const CONFLICT: &str = "BS002";
 /// A statement of common table expressions, each with its own arguments, and of row counts that must hold.
 #[derive(Default)]
 pub struct Statement {
-    ctes: Vec<String>,
-    checks: Vec<String>,
+    shape: Shape,
     arguments: PgArguments,
     failure: Option<sqlx::error::BoxDynError>,
+}
+
+/// All that a statement's text depends on. A service has a few shapes, and each statement is one of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Shape {
+    /// Name, text, and how many arguments come before it.
+    parts: Vec<(&'static str, &'static str, usize)>,
+    checks: Vec<Check>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Check {
+    name: &'static str,
+    placeholder: usize,
+    code: &'static str,
+}
+
+/// The texts of the shapes met so far.
+static TEXTS: LazyLock<RwLock<HashMap<Shape, Arc<str>>>> = LazyLock::new(RwLock::default);
+
+impl Shape {
+    fn text(&self) -> Arc<str> {
+        if let Some(text) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(self) {
+            return text.clone();
+        }
+        let text: Arc<str> = self.composed().into();
+        TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(self.clone(), text.clone());
+        text
+    }
+
+    fn composed(&self) -> String {
+        let parts = self.parts.iter().map(|(name, sql, before)| format!("{name} AS (\n{}\n)", renumber(sql, *before)));
+        let mut text = format!("WITH {}\nSELECT clock_timestamp()", parts.collect::<Vec<_>>().join(",\n"));
+        for Check { name, placeholder, code } in &self.checks {
+            // The function is for what is wrong only: entering it costs as much as the count.
+            let count = format!("(SELECT count(*) FROM {name})");
+            text.push_str(&format!(
+                ", CASE WHEN {count} = ${placeholder} THEN true
+                   ELSE processor.expect_rows('{name}', {count}, ${placeholder}, '{code}') END"
+            ));
+        }
+        text
+    }
 }
 
 impl Statement {
@@ -29,8 +74,7 @@ impl Statement {
     /// Adds the part `name AS (sql)`. In `sql`, `$1`, `$2`, … count from this part's first argument.
     /// The text must be fixed: what varies goes into arguments.
     pub fn part(&mut self, name: &'static str, sql: &'static str) -> Part<'_> {
-        let offset = self.arguments.len();
-        self.ctes.push(format!("{name} AS (\n{}\n)", renumber(sql, offset)));
+        self.shape.parts.push((name, sql, self.arguments.len()));
         Part { statement: self, name }
     }
 
@@ -48,15 +92,9 @@ impl Statement {
         if let Some(failure) = self.failure {
             return Err(sqlx::Error::Encode(failure));
         }
-        let mut text = String::from("WITH ");
-        text.push_str(&self.ctes.join(",\n"));
-        text.push_str("\nSELECT clock_timestamp()");
-        for check in &self.checks {
-            text.push_str(", ");
-            text.push_str(check);
-        }
         // Safe: every piece is a `&'static str` of this program; data travels in `arguments`.
-        let row = sqlx::query_with(AssertSqlSafe(text), self.arguments).fetch_one(connection).await?;
+        let text = AssertSqlSafe(self.shape.text());
+        let row = sqlx::query_with(text, self.arguments).fetch_one(connection).await?;
         row.try_get(0)
     }
 }
@@ -78,10 +116,7 @@ impl Part<'_> {
     /// SQLSTATE `code`.
     pub fn expect(self, rows: usize, code: &'static str) -> Self {
         let placeholder = self.statement.arguments.len() + 1;
-        let name = self.name;
-        self.statement
-            .checks
-            .push(format!("processor.expect_rows('{name}', (SELECT count(*) FROM {name}), ${placeholder}, '{code}')"));
+        self.statement.shape.checks.push(Check { name: self.name, placeholder, code });
         self.statement.bind(i64::try_from(rows).unwrap_or(i64::MAX));
         self
     }

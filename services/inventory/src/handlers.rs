@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use backstitch_contracts::Payload;
 use backstitch_contracts::inventory::{
     COMMANDS, InventoryReleased, InventoryReservationFailed, Item, ReceiveStock, ReleaseInventory, ReserveInventory,
 };
 use backstitch_contracts::orders::{self, Flow, OrderCancelled, OrderConfirmed, OrderPlacedV3};
+use backstitch_contracts::{Envelope, Payload};
 use backstitch_domain::{OrderId, ProductId};
 use backstitch_event_store::StreamId;
 use backstitch_participant::{Answer, Changes, DomainEvent, Intent, Nothing, Participant, Route, View, Visibility};
-use backstitch_processor::{Message, Rejection};
+use backstitch_processor::{Message, Rejection, Use};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +123,15 @@ impl Participant for Warehouse {
             "stock" => "InventoryItem",
             "receipt" => "Receipt",
             _ => "Reservation",
+        }
+    }
+
+    // Of orders that a saga drives, a placed one is a command's matter, and nobody waits for what a confirmed one leads to.
+    fn use_for(&self, topic: &str, heading: &Envelope) -> Use {
+        match (topic, Flow::of(heading), heading.event_type.as_str()) {
+            (orders::EVENTS, Flow::Orchestrated, OrderPlacedV3::EVENT_TYPE) => Use::Never,
+            (orders::EVENTS, Flow::Orchestrated, OrderConfirmed::EVENT_TYPE) => Use::Soon,
+            _ => Use::Now,
         }
     }
 

@@ -8,7 +8,7 @@ use backstitch_contracts::Envelope;
 use backstitch_inventory::handlers::{Heard, Warehouse, receipt_stream, reservation_stream};
 use backstitch_messaging::{Delivery, TopicPartition};
 use backstitch_participant::{Participant as _, Route};
-use backstitch_processor::Message;
+use backstitch_processor::{Message, Use};
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -74,6 +74,10 @@ fn an_order_that_is_confirmed_or_cancelled_matters_and_one_that_is_placed_does_n
     assert!(matches!(event("OrderConfirmed", confirmed), Route::Event { event: Heard::Confirmed, .. }));
     assert!(matches!(event("OrderCancelled", cancelled), Route::Event { event: Heard::Cancelled(_), .. }));
     assert!(matches!(event("OrderPlaced", json!({})), Route::Ignored));
+    let used = |event_type| {
+        warehouse().use_for("orders.events", &message("orders.events", event_type, json!({}), &[]).envelope)
+    };
+    assert_eq!(["OrderPlaced", "OrderConfirmed", "OrderCancelled"].map(used), [Use::Never, Use::Soon, Use::Now]);
 }
 
 #[test]
@@ -82,6 +86,7 @@ fn an_order_that_nobody_drives_is_followed_from_its_placing_on() {
         let mut message = message("orders.events", event_type, data, &[]);
         message.envelope.event_version = version;
         message.envelope.metadata.insert("flow".to_owned(), "choreographed".to_owned());
+        assert_eq!(warehouse().use_for("orders.events", &message.envelope), Use::Now);
         warehouse().route(&message).unwrap()
     };
     let line = json!({"product_id": "lamp", "quantity": 2, "unit_price": 5, "line_total": 10});

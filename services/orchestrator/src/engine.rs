@@ -4,7 +4,7 @@
 use backstitch_saga::{Definition, Effect, Event, Input, State, Timestamp, Unsendable};
 
 /// The functions of `backstitch-saga`; whoever implements this says only where it differs.
-pub trait Engine: Send + 'static {
+pub trait Engine: Send + Sync + 'static {
     /// What follows from an input.
     fn decide(&self, definition: &Definition, state: &State, input: &Input, now: Timestamp) -> Vec<Event> {
         backstitch_saga::decide(definition, state, input, now)

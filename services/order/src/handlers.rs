@@ -10,11 +10,11 @@ use backstitch_contracts::orders::{
 use backstitch_contracts::payments::{self, PaymentFailed, PaymentProcessed};
 use backstitch_contracts::shipping::{self, OrderShipped, ShipmentCancelled, ShipmentDelivered, ShipmentFailed};
 use backstitch_contracts::upcast::UPCASTERS;
-use backstitch_contracts::{Payload, headers};
+use backstitch_contracts::{Envelope, Payload, headers};
 use backstitch_domain::OrderId;
 use backstitch_event_store::StreamId;
 use backstitch_participant::{Answer, Changes, DomainEvent, Nothing, Participant, Route, View, Visibility};
-use backstitch_processor::{Message, Rejection};
+use backstitch_processor::{Message, Rejection, Use};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,6 +28,21 @@ use crate::domain::{
 pub struct Orders {
     /// How long an order that no saga drives waits for the other contexts.
     pub patience: Patience,
+    /// Whether an order that no saga would drive is refused.
+    pub sagas_only: bool,
+}
+
+impl Orders {
+    /// Checks a draft by the rules that need no history.
+    ///
+    /// # Errors
+    /// [`PlaceOrderRefusal`], one for each rule.
+    pub fn check(&self, draft: &DraftOrder) -> Result<OrderPlacedV3, PlaceOrderRefusal> {
+        if self.sagas_only && draft.flow == Flow::Choreographed {
+            return Err(PlaceOrderRefusal::NotChoreographed);
+        }
+        check(draft)
+    }
 }
 
 /// What it is asked for.
@@ -117,9 +132,18 @@ impl Participant for Orders {
         "Order"
     }
 
+    // Of orders that a saga drives, payments are not the order's matter, and nobody waits until it has noted the rest.
+    fn use_for(&self, topic: &str, heading: &Envelope) -> Use {
+        match (topic, Flow::of(heading)) {
+            (payments::EVENTS, Flow::Orchestrated) => Use::Never,
+            (inventory::EVENTS | shipping::EVENTS, Flow::Orchestrated) => Use::Soon,
+            _ => Use::Now,
+        }
+    }
+
     fn route(&self, message: &Message) -> Result<Route<Self>, Rejection> {
         match message.topic.as_str() {
-            COMMANDS => route_command(message),
+            COMMANDS => route_command(self, message),
             inventory::EVENTS | payments::EVENTS | shipping::EVENTS => match Flow::of(&message.envelope) {
                 Flow::Choreographed => route_news(message),
                 Flow::Orchestrated => route_event(message),
@@ -226,11 +250,11 @@ impl Orders {
     }
 }
 
-fn route_command(message: &Message) -> Result<Route<Orders>, Rejection> {
+fn route_command(orders: &Orders, message: &Message) -> Result<Route<Orders>, Rejection> {
     match message.envelope.event_type.as_str() {
         PlaceOrder::EVENT_TYPE => {
             let command: PlaceOrder = read(message)?;
-            let placed = check(&DraftOrder::from(command)).map_err(against_rule)?;
+            let placed = orders.check(&DraftOrder::from(command)).map_err(against_rule)?;
             Ok(Route::Command { stream: stream(placed.order_id), command: Command::Place(placed) })
         }
         ConfirmOrder::EVENT_TYPE => {

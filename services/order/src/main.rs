@@ -58,8 +58,12 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let store = Arc::new(wires.event_store(&context).await?);
     let settings = ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?);
     let settings = Arc::new(settings.with_snapshots(context.config.snapshots.every, wires.pool.clone()));
-    let orders = Orders { patience: context.config.choreography.patience() };
-    let inputs = vec![inventory::EVENTS.to_owned(), payments::EVENTS.to_owned(), shipping::EVENTS.to_owned()];
+    let choreography = &context.config.choreography;
+    let orders = Orders { patience: choreography.patience(), sagas_only: !choreography.enabled };
+    let mut inputs = vec![inventory::EVENTS.to_owned(), shipping::EVENTS.to_owned()];
+    if choreography.enabled {
+        inputs.push(payments::EVENTS.to_owned());
+    }
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };
     let make = move |_| ParticipantLogic::new(Arc::new(orders), settings.clone());
     wires.processor(&context, plan, Arc::new(NoCalls), make).await?;

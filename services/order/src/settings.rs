@@ -48,6 +48,9 @@ backstitch_wiring::settings! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChoreographySettings {
+    /// Whether an order may be placed that no saga drives. Off here, in payment and in shipping, these hear only what
+    /// sagas need, which is less work for everybody. Not to be turned off while such orders are open.
+    pub enabled: bool,
     /// Who drives an order that is placed over HTTP and does not say: `orchestrated` or `choreographed`.
     pub flow: Flow,
     /// How long inventory may take to reserve, in seconds.
@@ -63,6 +66,7 @@ impl Default for ChoreographySettings {
         let Patience { inventory, payment, shipping } = Patience::default();
         let seconds = |wait: TimeDelta| u32::try_from(wait.num_seconds()).unwrap_or(u32::MAX);
         Self {
+            enabled: true,
             flow: Flow::default(),
             inventory_timeout_seconds: seconds(inventory),
             payment_timeout_seconds: seconds(payment),
@@ -104,5 +108,10 @@ pub enum ReadSource {
 }
 
 fn read_problems(settings: &Settings) -> Vec<Problem> {
-    database::problems("read_database", &settings.read_database)
+    let mut problems = database::problems("read_database", &settings.read_database);
+    let ChoreographySettings { enabled, flow, .. } = settings.choreography;
+    if !enabled && flow == Flow::Choreographed {
+        problems.push(Problem::new("choreography.flow", "is `choreographed`, but `choreography.enabled` is off"));
+    }
+    problems
 }

@@ -9,7 +9,7 @@ use backstitch_messaging::{Delivery, TopicPartition};
 use backstitch_order::domain::ShipmentKnown;
 use backstitch_order::handlers::{Command, Heard, Orders, stream};
 use backstitch_participant::{Participant as _, Route};
-use backstitch_processor::Message;
+use backstitch_processor::{Message, Use};
 use chrono::DateTime;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -78,6 +78,30 @@ fn an_order_against_a_rule_is_a_dead_letter_that_names_the_rule() {
     assert!(free.detail.starts_with("order_price_not_positive: "), "{}", free.detail);
     let none = Orders::default().route(&command("PlaceOrder", place_order(0, 1))).unwrap_err();
     assert!(none.detail.contains("0 is no quantity"), "{}", none.detail);
+}
+
+#[test]
+fn an_order_that_no_saga_would_drive_is_refused_where_sagas_drive_all() {
+    let sagas_only = Orders { sagas_only: true, ..Orders::default() };
+    let mut order = place_order(2, 1_050);
+    assert!(sagas_only.route(&command("PlaceOrder", order.clone())).is_ok());
+    order["flow"] = json!("choreographed");
+    assert!(Orders::default().route(&command("PlaceOrder", order.clone())).is_ok());
+    let refused = sagas_only.route(&command("PlaceOrder", order)).unwrap_err();
+    assert!(refused.detail.starts_with("order_not_choreographed: "), "{}", refused.detail);
+}
+
+#[test]
+fn payments_are_not_an_orders_matter_where_a_saga_drives_it_and_the_rest_may_wait() {
+    let used = |topic, flow: Option<&str>| {
+        let mut message = message(topic, "PaymentProcessed", json!({}), &[]);
+        message.envelope.metadata.extend(flow.map(|flow| ("flow".to_owned(), flow.to_owned())));
+        Orders::default().use_for(topic, &message.envelope)
+    };
+    assert_eq!(used("payments.events", None), Use::Never);
+    assert_eq!(used("payments.events", Some("choreographed")), Use::Now);
+    assert_eq!((used("inventory.events", None), used("shipping.events", None)), (Use::Soon, Use::Soon));
+    assert_eq!((used("shipping.events", Some("choreographed")), used("orders.commands", None)), (Use::Now, Use::Now));
 }
 
 #[test]

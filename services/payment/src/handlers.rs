@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backstitch_contracts::Payload;
 use backstitch_contracts::inventory::{self, InventoryReserved};
 use backstitch_contracts::orders::{self, Flow, OrderCancelled, OrderPlacedV3};
 use backstitch_contracts::payments::{COMMANDS, PaymentFailed, ProcessPayment, RefundPayment};
+use backstitch_contracts::{Envelope, Payload};
 use backstitch_domain::OrderId;
 use backstitch_event_store::StreamId;
 use backstitch_participant::{Answer, Calls, Changes, DomainEvent, Participant, Route, View, Visibility};
-use backstitch_processor::{Message, Rejection};
+use backstitch_processor::{Message, Rejection, Use};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
@@ -116,6 +116,11 @@ impl Participant for Payments {
 
     fn aggregate_type(&self, _stream: &StreamId) -> &'static str {
         "Payment"
+    }
+
+    // Of orders that a saga drives, the commands say all.
+    fn use_for(&self, topic: &str, heading: &Envelope) -> Use {
+        if topic == COMMANDS || Flow::of(heading) == Flow::Choreographed { Use::Now } else { Use::Never }
     }
 
     fn route(&self, message: &Message) -> Result<Route<Self>, Rejection> {

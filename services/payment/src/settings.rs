@@ -26,6 +26,8 @@ backstitch_wiring::settings! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChoreographySettings {
+    /// Whether events of such orders are heard. Not to be turned off while such orders are open.
+    pub enabled: bool,
     /// Most charges of one order, when the gateway says "not now".
     pub attempts_max: u32,
     /// How long after the first it is asked again, in seconds; each time after twice as long, at most a minute.
@@ -34,7 +36,7 @@ pub struct ChoreographySettings {
 
 impl Default for ChoreographySettings {
     fn default() -> Self {
-        Self { attempts_max: 3, retry_after_seconds: 1 }
+        Self { enabled: true, attempts_max: 3, retry_after_seconds: 1 }
     }
 }
 

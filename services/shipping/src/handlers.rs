@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backstitch_contracts::Payload;
 use backstitch_contracts::inventory::Item;
 use backstitch_contracts::orders::{self, Flow, OrderCancelled, OrderConfirmed, OrderPlacedV3};
 use backstitch_contracts::shipping::{COMMANDS, CancelShipment, ShipOrder};
+use backstitch_contracts::{Envelope, Payload};
 use backstitch_domain::OrderId;
 use backstitch_event_store::StreamId;
 use backstitch_participant::{Answer, Calls, Changes, DomainEvent, Participant, Route, View, Visibility};
-use backstitch_processor::{Message, Rejection};
+use backstitch_processor::{Message, Rejection, Use};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,11 @@ impl Participant for Shipments {
 
     fn aggregate_type(&self, _stream: &StreamId) -> &'static str {
         "Shipment"
+    }
+
+    // Of orders that a saga drives, the commands say all.
+    fn use_for(&self, topic: &str, heading: &Envelope) -> Use {
+        if topic == COMMANDS || Flow::of(heading) == Flow::Choreographed { Use::Now } else { Use::Never }
     }
 
     fn route(&self, message: &Message) -> Result<Route<Self>, Rejection> {

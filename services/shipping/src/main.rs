@@ -37,7 +37,8 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let shipments = Shipments { ask_after: context.config.deliveries.ask_after() };
     let settings = ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?);
     let settings = Arc::new(settings.with_snapshots(context.config.snapshots.every, wires.pool.clone()));
-    let inputs = vec![orders::EVENTS.to_owned()];
+    let heard = if context.config.choreography.enabled { &[orders::EVENTS][..] } else { &[] };
+    let inputs = heard.iter().copied().map(str::to_owned).collect();
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };
     let make = move |_| ParticipantLogic::new(Arc::new(shipments), settings.clone());
     wires.processor(&context, plan, Arc::new(calls), make).await?;

@@ -12,12 +12,29 @@ backstitch_wiring::settings! {
         /// Who takes the parcels.
         #[serde(default)]
         carrier: CarrierSettings,
+        /// Orders that no saga drives.
+        #[serde(default)]
+        choreography: ChoreographySettings,
         /// Whether the carrier is asked for deliveries.
         #[serde(default)]
         deliveries: DeliverySettings,
         /// How often states are kept.
         #[serde(default)]
         snapshots: SnapshotSettings,
+    }
+}
+
+/// `choreography`: what a saga would see to otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChoreographySettings {
+    /// Whether events of such orders are heard. Not to be turned off while such orders are open.
+    pub enabled: bool,
+}
+
+impl Default for ChoreographySettings {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

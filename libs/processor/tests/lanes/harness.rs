@@ -177,6 +177,11 @@ impl Bench {
         self.record_of(key, &Told::Record, BTreeMap::from([("second-key".to_owned(), second.to_owned())]))
     }
 
+    /// A record of which the toy says by its heading that it is `never` of use, or `soon`.
+    pub(crate) fn record_of_use(&self, when: &str, key: &str, told: &Told) -> Record {
+        self.record_of(key, told, BTreeMap::from([("use".to_owned(), when.to_owned())]))
+    }
+
     fn record_of(&self, key: &str, told: &Told, metadata: BTreeMap<String, String>) -> Record {
         let number = self.sent.fetch_add(1, Ordering::SeqCst);
         let (told, milliseconds) = match told {

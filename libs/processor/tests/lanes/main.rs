@@ -142,6 +142,52 @@ async fn an_overdue_timer_waits_for_the_messages_that_were_there_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_overdue_timer_waits_for_what_is_kept_back_too() {
+    let bench = Bench::new(1).await;
+    let first = bench.member();
+    bench.send("step", Told::Timer { milliseconds: 600_000 }).await;
+    bench.until("it is set", async || bench.timer_rows().await == 1).await;
+    first.stop().await.unwrap();
+    bench.make_due("step").await;
+    bench.publish(bench.record_of_use("soon", "step", &Told::CancelTimer)).await;
+    let second = bench.member();
+    bench.until("it is called off", async || bench.handled().await == 2).await;
+    bench.send("end", Told::Timer { milliseconds: 1 }).await;
+    bench.until("a later timer fired", async || bench.fired().await.contains(&"end".to_owned())).await;
+    assert_eq!(bench.fired().await, ["end"]);
+    second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_back_is_neither_lost_nor_overtaken() {
+    let bench = Bench::new(2).await;
+    let first = bench.member();
+    for n in 0..200 {
+        let when = if n % 3 == 0 { "now" } else { "soon" };
+        bench.publish(bench.record_of_use(when, &format!("key-{}", n % 7), &Told::Record)).await;
+    }
+    let second = bench.member();
+    first.kill().await;
+    bench.until("200 are handled", async || bench.handled().await == 200).await;
+    bench.assert_in_order().await;
+    second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_of_no_use_is_passed_over_unread() {
+    let bench = Bench::new(1).await;
+    let member = bench.member();
+    bench.publish(bench.record_of_use("never", "key", &Told::Panic)).await;
+    let mut cut_short = bench.record_of_use("never", "key", &Told::Record);
+    cut_short.value.as_mut().unwrap().pop();
+    bench.publish(cut_short).await;
+    bench.send("key", Told::Record).await;
+    bench.until("the one behind is handled", async || bench.handled().await == 1).await;
+    assert!(bench.dead_letters().is_empty());
+    member.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_was_under_way_at_a_crash_is_made_again_with_the_same_id() {
     let bench = Bench::new(1).await;
     let doomed = bench.member_whose_calls_hang();

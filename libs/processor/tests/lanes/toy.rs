@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use backstitch_contracts::Envelope;
 use backstitch_messaging::{LaneId, Record};
 use backstitch_processor::{
-    Caller, Effects, Input, Job, Loading, Logic, LogicOn, Message, Rejection, Statement, Timer,
+    Caller, Effects, Input, Job, Loading, Logic, LogicOn, Message, Rejection, Statement, Timer, Use,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -98,6 +99,14 @@ impl Toy {
 }
 
 impl Logic for Toy {
+    fn use_for(&self, _topic: &str, heading: &Envelope) -> Use {
+        match heading.metadata.get("use").map(String::as_str) {
+            Some("never") => Use::Never,
+            Some("soon") => Use::Soon,
+            _ => Use::Now,
+        }
+    }
+
     /// A message may name a second flow beside its key's.
     fn flow_keys<'a>(&self, message: &'a Message) -> Vec<Cow<'a, str>> {
         let second = message.envelope.metadata.get("second-key").map(String::as_str);

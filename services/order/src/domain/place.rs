@@ -77,6 +77,9 @@ pub enum PlaceOrderRefusal {
     /// No amount holds the total.
     #[error("the total of the order is more than can be counted")]
     Total,
+    /// No saga would drive it, and this deployment has sagas only.
+    #[error("orders are driven by sagas here: `choreography.enabled` is off")]
+    NotChoreographed,
     /// It is placed already, and differently.
     #[error("order `{order_id}` is already placed with other content")]
     AlreadyPlaced {
@@ -101,6 +104,7 @@ impl PlaceOrderRefusal {
             Self::Price { .. } => "order_price_not_positive",
             Self::NoShippingAddress => "order_needs_shipping_address",
             Self::Total => "order_total_too_large",
+            Self::NotChoreographed => "order_not_choreographed",
             Self::AlreadyPlaced { .. } => "order_already_placed",
             Self::Cancelled { .. } => "order_cancelled",
         }

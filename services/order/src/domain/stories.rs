@@ -159,6 +159,7 @@ fn each_rule_about_placing_has_its_own_code() {
         PlaceOrderRefusal::Price { product_id, unit_price: 0 },
         PlaceOrderRefusal::NoShippingAddress,
         PlaceOrderRefusal::Total,
+        PlaceOrderRefusal::NotChoreographed,
         PlaceOrderRefusal::AlreadyPlaced { order_id: order_id() },
         PlaceOrderRefusal::Cancelled { order_id: order_id() },
     ];

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::views::{AddressView, LineRequest, PlaceRequest, PlacedView};
-use crate::domain::{DraftLine, DraftOrder, PlaceOrderRefusal, check, place as place_order};
+use crate::domain::{DraftLine, DraftOrder, PlaceOrderRefusal, place as place_order};
 use crate::handlers::stream;
 
 /// What comes of a placed order begins its stream: `OrderPlaced`, or the word that it can never be placed.
@@ -37,7 +37,7 @@ pub(super) async fn place(
 ) -> Result<Response, Problem> {
     let patience = wait.patience()?;
     let named = request.order_id;
-    let placed = check(&draft(request, api.flow)?).map_err(refused)?;
+    let placed = api.orders.participant().check(&draft(request, api.flow)?).map_err(refused)?;
     // An id of ours is new; only a caller's may be taken.
     let known = if named.is_some() { api.orders.state(&stream(placed.order_id)).await? } else { None };
     if let Some(known) = known {

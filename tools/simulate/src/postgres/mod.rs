@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use backstitch_event_store::{Cursor, StoredEvent, StreamId, StreamVersion};
 use backstitch_messaging::LaneId;
 use backstitch_orchestrator::store::{JournalRow, SagaRow, SagaStore};
-use backstitch_participant::{Placed, Source, Streams};
+use backstitch_participant::{Placed, Source, Streams, Writers};
 use backstitch_processor::{Claim, Database, Effects, Fence, Store};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -342,7 +342,7 @@ impl Source for Connection {
 }
 
 impl Streams for Connection {
-    fn append(batch: &mut Batch, events: Vec<Placed>) {
+    fn append(batch: &mut Batch, events: Vec<Placed>, _writers: Writers) {
         batch.events.extend(events);
     }
 }

@@ -6,7 +6,6 @@ mod event_stores;
 mod options;
 pub mod peers;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -100,6 +99,9 @@ pub struct Saga {
     /// Length of each window
     #[arg(long, default_value_t = 20)]
     seconds: u32,
+    /// Lanes: partitions of each topic
+    #[arg(long, default_value_t = 4)]
+    partitions: u32,
     /// Gateway and carrier answer over HTTP, as simulators, instead of within the process
     #[arg(long)]
     simulators: bool,
@@ -119,7 +121,8 @@ pub fn run(dir: &Path, bench: &Bench) -> Result<()> {
         Bench::Saga(saga) => {
             build_load(&saga.ground)?;
             let settings = workload(!saga.simulators, saga.read_models);
-            let plan = Plan { settings, ..everything(binaries(&saga.ground)?) };
+            let partitions = Some(saga.partitions);
+            let plan = Plan { settings, partitions, ..everything(binaries(&saga.ground)?) };
             on_stack(dir, &plan, saga.ground.keep, |stack| load(stack, saga))
         }
         Bench::Takeover(takeover) => acted_by_load(dir, "takeover", &takeover.ground, takeover),
@@ -157,14 +160,20 @@ fn everything(binaries: Option<PathBuf>) -> Plan {
 /// carrier answer within the process, and there are no read models.
 #[must_use]
 pub fn workload(instant: bool, read_models: bool) -> ServiceSettings {
-    let told = |name: &str, value: &str| BTreeMap::from([(format!("BACKSTITCH_{name}"), value.to_owned())]);
     let mut settings = ServiceSettings::new();
+    let mut say = |service: &str, name: &str, value: &str| {
+        settings.entry(service.to_owned()).or_default().insert(format!("BACKSTITCH_{name}"), value.to_owned());
+    };
+    // Every order is driven by a saga, and nobody else need hear of it.
+    for service in ["order", "payment", "shipping"] {
+        say(service, "CHOREOGRAPHY__ENABLED", "false");
+    }
     if instant {
-        settings.insert("payment".to_owned(), told("GATEWAY__KIND", "instant"));
-        settings.insert("shipping".to_owned(), told("CARRIER__KIND", "instant"));
+        say("payment", "GATEWAY__KIND", "instant");
+        say("shipping", "CARRIER__KIND", "instant");
     }
     if !read_models {
-        settings.insert("order".to_owned(), told("PROJECTIONS__RUN", "false"));
+        say("order", "PROJECTIONS__RUN", "false");
     }
     settings
 }

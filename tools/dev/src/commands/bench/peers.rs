@@ -44,6 +44,9 @@ pub struct Options {
     /// Length of each window
     #[arg(long, default_value_t = 20)]
     seconds: u32,
+    /// Our lanes: partitions of each topic
+    #[arg(long, default_value_t = 4)]
+    partitions: u32,
     /// How often everybody has a turn; medians are shown
     #[arg(long, default_value_t = 3)]
     rounds: u32,
@@ -80,7 +83,8 @@ impl Peer {
 /// Runs the command: ours on the stack in `dir`, the others beside a Postgres of their own.
 pub(super) fn run(dir: &Path, options: &Options) -> Result<()> {
     ensure!(!options.in_flight.is_empty() || !options.rates.is_empty(), "nothing to measure");
-    let plan = everything(folder(options.binaries.as_deref())?);
+    let partitions = Some(options.partitions);
+    let plan = Plan { partitions, ..everything(folder(options.binaries.as_deref())?) };
     let (installed, skipped) = install::peers(&options.peers)?;
     let theirs = Stack::open(&dir.with_file_name("bench-peers-stack"))?;
     let their_guard = Guard::post(&theirs)?;

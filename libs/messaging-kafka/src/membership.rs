@@ -30,6 +30,9 @@ use crate::{
 
 /// How long one poll blocks; a bound on how late a request to leave is seen. Ten wake-ups a second cost nothing.
 const POLL: Duration = Duration::from_millis(100);
+/// How often the client's own thread is given something to do, in polls. It looks whether a heartbeat is due only when it
+/// wakes up, and left alone it does so once a second.
+const POLLS_A_NUDGE: u32 = 2;
 /// How often positions go to the broker, for lag tools.
 const COMMIT_EVERY: Duration = Duration::from_secs(2);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
@@ -112,9 +115,8 @@ fn membership_config(settings: &KafkaSettings, group: &str) -> ClientConfig {
             .set("partition.assignment.strategy", "cooperative-sticky")
             // A killed member's lanes move after this long.
             .set("session.timeout.ms", settings.session_timeout_ms.to_string())
-            // A member learns of a rebalance by its heartbeat, and so a moving lane is nobody's for as long: measured
-            // 2.0 s at 2000, 1.0 s at 1000, and no less below.
-            .set("heartbeat.interval.ms", (settings.session_timeout_ms / 6).max(200).to_string()),
+            // A member learns of a rebalance by its heartbeat, and so a moving lane is nobody's for as long.
+            .set("heartbeat.interval.ms", (settings.session_timeout_ms / 12).max(200).to_string()),
         // Here the broker sets session timeout, heartbeats and assignor, and the client refuses ours.
         GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
     };
@@ -186,8 +188,14 @@ impl Member {
             return Ended::Broken(error);
         }
         let mut commit_at = Instant::now() + COMMIT_EVERY;
+        let mut polls = 0_u32;
         loop {
             self.polled.mark();
+            polls = polls.wrapping_add(1);
+            if polls.is_multiple_of(POLLS_A_NUDGE) {
+                // Any question that only that thread can answer.
+                let _ = consumer.assignment();
+            }
             if let Some(ended) = consumer.poll(POLL).and_then(|event| self.heard(event)) {
                 return ended;
             }

@@ -77,7 +77,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         if locks {
             self.db.begin().await?;
         }
-        let writing = tokio::time::timeout(TRANSACTION_PATIENCE, self.write_pile(pile, loading)).await;
+        let writing = tokio::time::timeout(TRANSACTION_PATIENCE, self.write_pile(pile, loading, locks)).await;
         let mut result = writing.unwrap_or(Err(LaneError::DatabaseSilent));
         if locks {
             let ended = if result.is_ok() { self.db.commit().await } else { self.db.roll_back().await };
@@ -96,7 +96,12 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     }
 
     /// `None` when there was nothing to write but progress, which may wait.
-    async fn write_pile(&mut self, pile: &mut [Work], loading: Loading) -> Result<Option<Written>, LaneError> {
+    async fn write_pile(
+        &mut self,
+        pile: &mut [Work],
+        loading: Loading,
+        locks: bool,
+    ) -> Result<Option<Written>, LaneError> {
         let inputs = inputs_of(pile);
         let load = AssertUnwindSafe(self.logic.load(&inputs, loading, &mut *self.db)).catch_unwind().await;
         load.map_err(|panic| LaneError::Panicked { words: words_of(panic.as_ref()) })??;
@@ -118,7 +123,9 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         let mut batch = S::Db::open(&self.fence(&positions, watermark, prune), &effects)?;
         self.logic.write(&mut batch);
         let started = Instant::now();
-        let database_now = self.db.write(batch).await?;
+        // What is locked is written by the transaction that has locked it.
+        let database_now =
+            if locks { self.db.write(&batch).await? } else { self.shared.group.write(&mut *self.db, batch).await? };
         count_handled(pile);
         metrics::histogram!("processor_commit_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("processor_batch_messages").record(pile.len() as f64);

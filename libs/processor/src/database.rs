@@ -42,7 +42,7 @@ pub struct Claim {
 #[async_trait]
 pub trait Database: Send + 'static {
     /// What a batch writes, put together before it is sent.
-    type Batch: Send;
+    type Batch: Send + Sync;
 
     /// Raises the lane's epoch, then reads what its last owner left.
     async fn claim(&mut self, lane: LaneId, owner: &str) -> Result<Claim, sqlx::Error>;
@@ -54,7 +54,10 @@ pub trait Database: Send + 'static {
     fn open(fence: &Fence<'_>, effects: &Effects) -> Result<Self::Batch, sqlx::Error>;
 
     /// Writes a batch, all of it or nothing; answers the database's clock.
-    async fn write(&mut self, batch: Self::Batch) -> Result<DateTime<Utc>, sqlx::Error>;
+    async fn write(&mut self, batch: &Self::Batch) -> Result<DateTime<Utc>, sqlx::Error>;
+
+    /// Writes batches of several lanes, all of them or nothing.
+    async fn write_together(&mut self, batches: &[&Self::Batch]) -> Result<DateTime<Utc>, sqlx::Error>;
 
     /// Begins an explicit transaction, for batches that lock rows while they are decided.
     async fn begin(&mut self) -> Result<(), sqlx::Error>;
@@ -102,8 +105,12 @@ impl Database for PgConnection {
         fence.open(effects)
     }
 
-    async fn write(&mut self, batch: Statement) -> Result<DateTime<Utc>, sqlx::Error> {
+    async fn write(&mut self, batch: &Statement) -> Result<DateTime<Utc>, sqlx::Error> {
         batch.execute(self).await
+    }
+
+    async fn write_together(&mut self, batches: &[&Statement]) -> Result<DateTime<Utc>, sqlx::Error> {
+        Statement::execute_together(batches, self).await
     }
 
     async fn begin(&mut self) -> Result<(), sqlx::Error> {

@@ -12,6 +12,7 @@ mod dead_letter;
 mod decode;
 mod effects;
 mod gate;
+mod group;
 mod home;
 mod input;
 mod logic;

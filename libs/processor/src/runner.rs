@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::chain;
-use crate::database::Store;
+use crate::database::{Database, Store};
 use crate::decode::Intake;
+use crate::group::Group;
 use crate::logic::{Caller, LogicOn};
 use crate::session::Session;
 use crate::verdict::{LaneError, Verdict};
@@ -109,9 +110,10 @@ pub enum ProcessorError {
     InboxClosed,
 }
 
-pub(crate) struct Shared<L, S> {
+pub(crate) struct Shared<L, S: Store> {
     pub(crate) settings: Settings,
     pub(crate) pool: S,
+    pub(crate) group: Arc<Group<<S::Db as Database>::Batch>>,
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) caller: Arc<dyn Caller>,
@@ -145,7 +147,7 @@ impl Health {
 }
 
 /// Runs the lanes that the group assigns to this process.
-pub struct Processor<L, S = PgPool> {
+pub struct Processor<L, S: Store = PgPool> {
     shared: Arc<Shared<L, S>>,
 }
 
@@ -167,6 +169,7 @@ impl<L: LogicOn<S::Db>, S: Store> Processor<L, S> {
         let intake = Intake { decoder, group: group.into(), lane_topic };
         let shared = Shared {
             pool: ports.pool,
+            group: Group::new(),
             inbox: ports.inbox,
             publisher: ports.publisher,
             caller: ports.caller,

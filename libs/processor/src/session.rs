@@ -280,7 +280,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         let positions = self.positions.clone();
         let watermark = self.outbox.watermark();
         let batch = S::Db::open(&self.fence(&positions, watermark, true), &Effects::default())?;
-        let database_now = self.db.write(batch).await?;
+        let database_now = self.shared.group.write(&mut *self.db, batch).await?;
         self.note_commit(positions, Some(watermark), database_now);
         Ok(())
     }
@@ -354,7 +354,7 @@ fn note_answered(answered: Result<Answered, JoinError>) -> Option<Work> {
 
 /// A topic that was truncated or made anew is shorter than what was read of it: it is read from its beginning, since
 /// inputs are idempotent and what is new must not be passed over.
-async fn start_anew_where_shortened<L, S>(lane: LaneId, shared: &Shared<L, S>, positions: &mut Positions) {
+async fn start_anew_where_shortened<L, S: Store>(lane: LaneId, shared: &Shared<L, S>, positions: &mut Positions) {
     // A broker that does not answer must not stop a claim: then nothing can be read anyway.
     for (source, end) in shared.inbox.end_offsets(lane).await.unwrap_or_default() {
         if let Some(next) = positions.get_mut(&source).filter(|next| **next > end) {

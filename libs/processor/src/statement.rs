@@ -1,11 +1,13 @@
 //! One data-modifying statement, put together from named parts. Separate, because the processor, the event store and
 //! each service add their own parts, and one round trip must carry them all.
 
-use std::collections::HashMap;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgConnection, PgHasArrayType};
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Postgres, Row as _, Type};
 
 /// SQLSTATE raised when the lane is no longer ours.
@@ -14,50 +16,85 @@ pub const FENCED: &str = "BS001";
 pub const CONFLICT: &str = "BS002";
 
 /// A statement of common table expressions, each with its own arguments, and of row counts that must hold.
+///
+/// Every argument is an array, a part's rows lie across its arrays, and a part means the same whatever rows it is given. So
+/// the statements of several lanes are one, too.
 #[derive(Default)]
 pub struct Statement {
-    shape: Shape,
-    arguments: PgArguments,
-    failure: Option<sqlx::error::BoxDynError>,
+    /// By name, which is their order in the text as well: so lanes that begin with other parts make the same text.
+    parts: BTreeMap<&'static str, Rows>,
+}
+
+/// A part and what it is given.
+struct Rows {
+    sql: &'static str,
+    columns: Vec<Box<dyn Column>>,
+    /// How many rows it must touch, and the SQLSTATE if it does not.
+    expected: Option<(i64, &'static str)>,
 }
 
 /// All that a statement's text depends on. A service has a few shapes, and each statement is one of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-struct Shape {
-    /// Name, text, and how many arguments come before it.
-    parts: Vec<(&'static str, &'static str, usize)>,
-    checks: Vec<Check>,
-}
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Shape(Vec<PartShape>);
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Check {
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct PartShape {
     name: &'static str,
-    placeholder: usize,
-    code: &'static str,
+    sql: &'static str,
+    /// How many arguments come before its own.
+    before: usize,
+    /// Placeholder and SQLSTATE.
+    check: Option<(usize, &'static str)>,
 }
 
 /// The texts of the shapes met so far.
 static TEXTS: LazyLock<RwLock<HashMap<Shape, Arc<str>>>> = LazyLock::new(RwLock::default);
 
+/// An array to be bound, joined with those of the same part in other statements.
+trait Column: Any + Send + Sync {
+    fn bind(&self, others: &[&dyn Column], arguments: &mut PgArguments) -> Result<(), BoxDynError>;
+}
+
+/// What an array may hold.
+pub trait Cell: for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType + Send + Sync + 'static {}
+
+impl<T: for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType + Send + Sync + 'static> Cell for T {}
+
+impl<T: Cell> Column for Vec<T> {
+    fn bind(&self, others: &[&dyn Column], arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        if others.is_empty() {
+            return arguments.add(self.as_slice());
+        }
+        let mut joined: Vec<&T> = self.iter().collect();
+        for other in others {
+            let other: &dyn Any = *other;
+            let other: &Self = other.downcast_ref().ok_or("a part was given columns of two types")?;
+            joined.extend(other);
+        }
+        arguments.add(joined)
+    }
+}
+
 impl Shape {
-    fn text(&self) -> Arc<str> {
-        if let Some(text) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(self) {
+    fn text(self) -> Arc<str> {
+        if let Some(text) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&self) {
             return text.clone();
         }
         let text: Arc<str> = self.composed().into();
-        TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(self.clone(), text.clone());
+        TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(self, text.clone());
         text
     }
 
     fn composed(&self) -> String {
-        let parts = self.parts.iter().map(|(name, sql, before)| format!("{name} AS (\n{}\n)", renumber(sql, *before)));
+        let parts = self.0.iter().map(|part| format!("{} AS (\n{}\n)", part.name, renumber(part.sql, part.before)));
         let mut text = format!("WITH {}\nSELECT clock_timestamp()", parts.collect::<Vec<_>>().join(",\n"));
-        for Check { name, placeholder, code } in &self.checks {
-            // The function is for what is wrong only: entering it costs as much as the count.
-            let count = format!("(SELECT count(*) FROM {name})");
+        for part in &self.0 {
+            let Some((placeholder, code)) = part.check else { continue };
+            let name = part.name;
+            // The function is for what is wrong only: entering it costs more than the count.
             text.push_str(&format!(
-                ", CASE WHEN {count} = ${placeholder} THEN true
-                   ELSE processor.expect_rows('{name}', {count}, ${placeholder}, '{code}') END"
+                ",\n(SELECT CASE WHEN count(*) = ${placeholder} THEN true
+                 ELSE processor.expect_rows('{name}', count(*), ${placeholder}, '{code}') END FROM {name})"
             ));
         }
         text
@@ -71,54 +108,80 @@ impl Statement {
         Self::default()
     }
 
-    /// Adds the part `name AS (sql)`. In `sql`, `$1`, `$2`, … count from this part's first argument.
-    /// The text must be fixed: what varies goes into arguments.
+    /// Adds the part `name AS (sql)`, once. In `sql`, `$1`, `$2`, … count from this part's first argument, and it may
+    /// refer to parts whose names come before its own in the alphabet. The text must be fixed: what varies goes into
+    /// arguments.
     pub fn part(&mut self, name: &'static str, sql: &'static str) -> Part<'_> {
-        self.shape.parts.push((name, sql, self.arguments.len()));
-        Part { statement: self, name }
-    }
-
-    fn bind<'q, T: Encode<'q, Postgres> + Type<Postgres>>(&mut self, value: T) {
-        if let Err(failure) = self.arguments.add(value) {
-            self.failure.get_or_insert(failure);
-        }
+        let rows = Rows { sql, columns: Vec::new(), expected: None };
+        let rows = self.parts.entry(name).or_insert(rows);
+        Part { rows }
     }
 
     /// Runs it; answers the database's clock.
     ///
     /// # Errors
     /// The database's error; a broken expectation has the SQLSTATE that [`Part::expect`] named.
-    pub async fn execute(self, connection: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
-        if let Some(failure) = self.failure {
-            return Err(sqlx::Error::Encode(failure));
-        }
+    pub async fn execute(&self, connection: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+        Self::execute_together(&[self], connection).await
+    }
+
+    /// Runs several as one: all or nothing.
+    ///
+    /// # Errors
+    /// As [`Statement::execute`], without telling whose it was.
+    pub async fn execute_together(
+        statements: &[&Self],
+        connection: &mut PgConnection,
+    ) -> Result<DateTime<Utc>, sqlx::Error> {
+        let (shape, arguments) = Self::joined(statements).map_err(sqlx::Error::Encode)?;
         // Safe: every piece is a `&'static str` of this program; data travels in `arguments`.
-        let text = AssertSqlSafe(self.shape.text());
-        let row = sqlx::query_with(text, self.arguments).fetch_one(connection).await?;
+        let row = sqlx::query_with(AssertSqlSafe(shape.text()), arguments).fetch_one(connection).await?;
         row.try_get(0)
+    }
+
+    fn joined(statements: &[&Self]) -> Result<(Shape, PgArguments), BoxDynError> {
+        let mut parts: BTreeMap<&'static str, Vec<&Rows>> = BTreeMap::new();
+        for (name, rows) in statements.iter().flat_map(|statement| &statement.parts) {
+            parts.entry(name).or_default().push(rows);
+        }
+        let (mut shape, mut arguments) = (Vec::with_capacity(parts.len()), PgArguments::default());
+        for (name, given) in parts {
+            let Some((first, others)) = given.split_first() else { continue };
+            let before = arguments.len();
+            for (at, column) in first.columns.iter().enumerate() {
+                let rest = others.iter().map(|rows| rows.columns.get(at).map(AsRef::as_ref));
+                let rest: Option<Vec<&dyn Column>> = rest.collect();
+                column.bind(&rest.ok_or("a part was given fewer columns")?, &mut arguments)?;
+            }
+            let check = match first.expected {
+                None => None,
+                Some((_, code)) => {
+                    arguments.add(given.iter().filter_map(|rows| rows.expected).map(|(rows, _)| rows).sum::<i64>())?;
+                    Some((arguments.len(), code))
+                }
+            };
+            shape.push(PartShape { name, sql: first.sql, before, check });
+        }
+        Ok((Shape(shape), arguments))
     }
 }
 
 /// One part while its arguments are bound.
 pub struct Part<'a> {
-    statement: &'a mut Statement,
-    name: &'static str,
+    rows: &'a mut Rows,
 }
 
 impl Part<'_> {
     /// Binds the next argument.
-    pub fn bind<'q, T: Encode<'q, Postgres> + Type<Postgres>>(self, value: T) -> Self {
-        self.statement.bind(value);
+    pub fn bind<T: Cell>(self, column: Vec<T>) -> Self {
+        self.rows.columns.push(Box::new(column));
         self
     }
 
     /// The part (which must end in `RETURNING …`) has to touch exactly `rows` rows, or the whole statement fails with
     /// SQLSTATE `code`.
-    pub fn expect(self, rows: usize, code: &'static str) -> Self {
-        let placeholder = self.statement.arguments.len() + 1;
-        self.statement.shape.checks.push(Check { name: self.name, placeholder, code });
-        self.statement.bind(i64::try_from(rows).unwrap_or(i64::MAX));
-        self
+    pub fn expect(self, rows: usize, code: &'static str) {
+        self.rows.expected = Some((i64::try_from(rows).unwrap_or(i64::MAX), code));
     }
 }
 

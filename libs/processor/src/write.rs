@@ -33,14 +33,16 @@ impl Fence<'_> {
         statement
             .part(
                 "fence",
-                "UPDATE processor.lanes SET commits = commits + 1, next_offsets = $4, published = $5
-                 WHERE lane = $1 AND epoch = $2 AND commits = $3 RETURNING 1",
+                "UPDATE processor.lanes AS l SET commits = l.commits + 1, next_offsets = n.offsets, published = n.published
+                 FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::jsonb[], $5::bigint[])
+                      AS n (lane, epoch, commits, offsets, published)
+                 WHERE l.lane = n.lane AND l.epoch = n.epoch AND l.commits = n.commits RETURNING 1",
             )
-            .bind(self.lane.0)
-            .bind(self.epoch)
-            .bind(self.commits)
-            .bind(offsets_json(self.positions))
-            .bind(self.published)
+            .bind(vec![self.lane.0])
+            .bind(vec![self.epoch])
+            .bind(vec![self.commits])
+            .bind(vec![offsets_json(self.positions)])
+            .bind(vec![self.published])
             .expect(1, FENCED);
         self.outbox(effects, &mut statement)?;
         self.timers(effects, &mut statement);
@@ -48,20 +50,33 @@ impl Fence<'_> {
         Ok(statement)
     }
 
+    /// The lane's number, as often as there are rows.
+    fn lanes(&self, rows: usize) -> Vec<i32> {
+        vec![self.lane.0; rows]
+    }
+
     fn outbox(&self, effects: &Effects, statement: &mut Statement) -> Result<(), sqlx::Error> {
         if !effects.records.is_empty() {
             let packed = pack(&effects.records).map_err(|error| sqlx::Error::Encode(error.into()))?;
             statement
-                .part("outbox_added", "INSERT INTO processor.outbox (lane, seq, records) VALUES ($1, $2, $3)")
-                .bind(self.lane.0)
-                .bind(self.commits + 1)
-                .bind(packed);
+                .part(
+                    "outbox_added",
+                    "INSERT INTO processor.outbox (lane, seq, records)
+                     SELECT * FROM unnest($1::integer[], $2::bigint[], $3::bytea[])",
+                )
+                .bind(self.lanes(1))
+                .bind(vec![self.commits + 1])
+                .bind(vec![packed]);
         }
         if self.prune {
             statement
-                .part("outbox_pruned", "DELETE FROM processor.outbox WHERE lane = $1 AND seq <= $2")
-                .bind(self.lane.0)
-                .bind(self.published);
+                .part(
+                    "outbox_pruned",
+                    "DELETE FROM processor.outbox AS o USING unnest($1::integer[], $2::bigint[]) AS n (lane, published)
+                     WHERE o.lane = n.lane AND o.seq <= n.published",
+                )
+                .bind(self.lanes(1))
+                .bind(vec![self.published]);
         }
         Ok(())
     }
@@ -86,11 +101,11 @@ impl Fence<'_> {
                 .part(
                     "timers_set",
                     "INSERT INTO processor.timers (lane, id, due_at, payload, trace)
-                     SELECT $1, t.* FROM unnest($2::text[], $3::timestamptz[], $4::jsonb[], $5::jsonb[]) AS t
+                     SELECT * FROM unnest($1::integer[], $2::text[], $3::timestamptz[], $4::jsonb[], $5::jsonb[])
                      ON CONFLICT (lane, id) DO UPDATE
                         SET due_at = excluded.due_at, payload = excluded.payload, trace = excluded.trace",
                 )
-                .bind(self.lane.0)
+                .bind(self.lanes(set.0.len()))
                 .bind(set.0)
                 .bind(set.1)
                 .bind(set.2)
@@ -98,8 +113,12 @@ impl Fence<'_> {
         }
         if !cancelled.is_empty() {
             statement
-                .part("timers_gone", "DELETE FROM processor.timers WHERE lane = $1 AND id = ANY($2)")
-                .bind(self.lane.0)
+                .part(
+                    "timers_gone",
+                    "DELETE FROM processor.timers AS t USING unnest($1::integer[], $2::text[]) AS n (lane, id)
+                     WHERE t.lane = n.lane AND t.id = n.id",
+                )
+                .bind(self.lanes(cancelled.len()))
                 .bind(cancelled);
         }
     }
@@ -111,10 +130,10 @@ impl Fence<'_> {
                 .part(
                     "jobs_added",
                     "INSERT INTO processor.jobs (lane, id, kind, payload, trace)
-                     SELECT $1, j.* FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::jsonb[]) AS j
+                     SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[])
                      ON CONFLICT (lane, id) DO NOTHING",
                 )
-                .bind(self.lane.0)
+                .bind(self.lanes(effects.jobs.len()))
                 .bind(of(|job| job.id.clone()))
                 .bind(of(|job| job.kind.clone()))
                 .bind(effects.jobs.iter().map(|job| Json(job.payload.clone())).collect::<Vec<_>>())
@@ -122,8 +141,12 @@ impl Fence<'_> {
         }
         if !effects.answered.is_empty() {
             statement
-                .part("jobs_gone", "DELETE FROM processor.jobs WHERE lane = $1 AND id = ANY($2)")
-                .bind(self.lane.0)
+                .part(
+                    "jobs_gone",
+                    "DELETE FROM processor.jobs AS j USING unnest($1::integer[], $2::text[]) AS n (lane, id)
+                     WHERE j.lane = n.lane AND j.id = n.id",
+                )
+                .bind(self.lanes(effects.answered.len()))
                 .bind(effects.answered.clone());
         }
     }

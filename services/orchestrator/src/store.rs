@@ -206,15 +206,15 @@ pub fn insert_sagas(lane: LaneId, sagas: &[&SagaRow], statement: &mut Statement)
             "sagas_new",
             "INSERT INTO saga.sagas (lane, id, definition, definition_hash, key, seq, status, reason, correlation_id,
                                      state, trace, started_at, updated_at, finished_at, search)
-             SELECT $1, id, definition, hash, key, seq, status, reason, correlation, state::json, trace, started, updated,
+             SELECT lane, id, definition, hash, key, seq, status, reason, correlation, state::json, trace, started, updated,
                     finished, search
-             FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+             FROM unnest($1::integer[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
                          $8::text[], $9::uuid[], $10::text[], $11::jsonb[], $12::timestamptz[],
                          $13::timestamptz[], $14::timestamptz[], $15::jsonb[])
-                  AS s (id, definition, hash, key, seq, status, reason, correlation, state, trace, started, updated,
+                  AS s (lane, id, definition, hash, key, seq, status, reason, correlation, state, trace, started, updated,
                         finished, search)",
         )
-        .bind(lane.0)
+        .bind(vec![lane.0; sagas.len()])
         .bind(column(sagas, |saga| saga.id))
         .bind(column(sagas, |saga| saga.definition.clone()))
         .bind(column(sagas, |saga| saga.definition_hash.clone()))

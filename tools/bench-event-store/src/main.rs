@@ -57,13 +57,10 @@ struct Options {
 async fn main() -> Result<()> {
     let options = Options::parse();
     let mut rows = Vec::new();
+    let mut each = serde_json::Map::new();
     for load in Load::all().into_iter().filter(|load| load.name.contains(&options.only)) {
-        let mut runs = Vec::new();
-        for _ in 0..options.runs.max(1) {
-            let database = Database::fresh(&options.postgres, options.stored).await?;
-            runs.push(appends::measure(&load, &database, Duration::from_secs(options.seconds)).await?);
-            database.drop().await?;
-        }
+        let runs = windows(&load, &options).await?;
+        each.insert(load.name.to_owned(), json!(runs.iter().map(|run| run.per_second).collect::<Vec<_>>()));
         rows.extend(median(runs).map(|row| show(row, options.json)));
     }
     if "recovery and catching up".contains(&options.only) {
@@ -87,6 +84,7 @@ async fn main() -> Result<()> {
         "runs": options.runs,
         "load_average": std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
         "rows": rows,
+        "each_window_per_second": each,
     });
     if options.json {
         println!("{figures:#}");
@@ -95,6 +93,27 @@ async fn main() -> Result<()> {
         std::fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("could not write {}", out.display()))?;
     }
     Ok(())
+}
+
+/// Each on a database of its own; where it has to be filled first, one after the other on the same, of which the first
+/// meets every page as the checkpoint has left it.
+async fn windows(load: &Load, options: &Options) -> Result<Vec<Row>> {
+    let window = Duration::from_secs(options.seconds);
+    let mut runs = Vec::new();
+    if options.stored == 0 {
+        for _ in 0..options.runs.max(1) {
+            let database = Database::fresh(&options.postgres, 0).await?;
+            runs.push(appends::measure(load, &database, window).await?);
+            database.drop().await?;
+        }
+        return Ok(runs);
+    }
+    let database = Database::fresh(&options.postgres, options.stored).await?;
+    for _ in 0..options.runs.max(1) {
+        runs.push(appends::measure(load, &database, window).await?);
+    }
+    database.drop().await?;
+    Ok(runs)
 }
 
 fn show(row: Row, json: bool) -> Row {

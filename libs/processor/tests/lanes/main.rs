@@ -8,6 +8,7 @@
 
 mod harness;
 mod poison;
+mod together;
 mod toy;
 mod zombies;
 

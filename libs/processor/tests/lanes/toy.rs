@@ -163,9 +163,9 @@ impl LogicOn for Toy {
             .part(
                 "toy_added",
                 "INSERT INTO toy (lane, id, key, number, kind)
-                 SELECT $1, t.* FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[]) AS t",
+                 SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::bigint[], $5::text[])",
             )
-            .bind(self.lane.0)
+            .bind(vec![self.lane.0; self.staged.len()])
             .bind(self.staged.iter().map(|row| row.id.clone()).collect::<Vec<_>>())
             .bind(self.staged.iter().map(|row| row.key.clone()).collect::<Vec<_>>())
             .bind(self.staged.iter().map(|row| row.number).collect::<Vec<_>>())

@@ -213,8 +213,9 @@ impl Database for Connection {
         Ok(Batch::open(fence, effects))
     }
 
-    async fn write(&mut self, batch: Batch) -> Result<DateTime<Utc>, sqlx::Error> {
+    async fn write(&mut self, batch: &Batch) -> Result<DateTime<Utc>, sqlx::Error> {
         self.reach("write").await?;
+        let batch = batch.clone();
         match self.ongoing()? {
             Some(id) => {
                 let mut rows = BTreeSet::from([Row::Lane(batch.lane)]);
@@ -233,6 +234,22 @@ impl Database for Connection {
         }
         let now = self.database.world.now();
         self.hear_back("written").await?;
+        Ok(now)
+    }
+
+    async fn write_together(&mut self, batches: &[&Batch]) -> Result<DateTime<Utc>, sqlx::Error> {
+        self.reach("write together").await?;
+        for batch in batches {
+            self.wait_for_lane(batch.lane).await?;
+        }
+        for batch in batches {
+            lock(&self.database.tables).check(batch, self.mutation())?;
+        }
+        for batch in batches {
+            self.apply((*batch).clone());
+        }
+        let now = self.database.world.now();
+        self.hear_back("written together").await?;
         Ok(now)
     }
 

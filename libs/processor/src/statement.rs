@@ -147,6 +147,9 @@ impl Statement {
         let (mut shape, mut arguments) = (Vec::with_capacity(parts.len()), PgArguments::default());
         for (name, given) in parts {
             let Some((first, others)) = given.split_first() else { continue };
+            if others.iter().any(|rows| rows.sql != first.sql) {
+                return Err(format!("two texts for the part `{name}`").into());
+            }
             let before = arguments.len();
             for (at, column) in first.columns.iter().enumerate() {
                 let rest = others.iter().map(|rows| rows.columns.get(at).map(AsRef::as_ref));

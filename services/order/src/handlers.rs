@@ -132,11 +132,12 @@ impl Participant for Orders {
         "Order"
     }
 
-    // Of orders that a saga drives, payments are not the order's matter, and nobody waits until it has noted the rest.
+    // Of orders that a saga drives, payments are not the order's matter, and nobody waits until it has noted that its items
+    // are reserved. That it is shipped decides whether it can still be cancelled.
     fn use_for(&self, topic: &str, heading: &Envelope) -> Use {
         match (topic, Flow::of(heading)) {
             (payments::EVENTS, Flow::Orchestrated) => Use::Never,
-            (inventory::EVENTS | shipping::EVENTS, Flow::Orchestrated) => Use::Soon,
+            (inventory::EVENTS, Flow::Orchestrated) => Use::Soon,
             _ => Use::Now,
         }
     }

@@ -92,7 +92,7 @@ fn an_order_that_no_saga_would_drive_is_refused_where_sagas_drive_all() {
 }
 
 #[test]
-fn payments_are_not_an_orders_matter_where_a_saga_drives_it_and_the_rest_may_wait() {
+fn payments_are_not_an_orders_matter_where_a_saga_drives_it_and_its_reservation_may_wait() {
     let used = |topic, flow: Option<&str>| {
         let mut message = message(topic, "PaymentProcessed", json!({}), &[]);
         message.envelope.metadata.extend(flow.map(|flow| ("flow".to_owned(), flow.to_owned())));
@@ -100,7 +100,7 @@ fn payments_are_not_an_orders_matter_where_a_saga_drives_it_and_the_rest_may_wai
     };
     assert_eq!(used("payments.events", None), Use::Never);
     assert_eq!(used("payments.events", Some("choreographed")), Use::Now);
-    assert_eq!((used("inventory.events", None), used("shipping.events", None)), (Use::Soon, Use::Soon));
+    assert_eq!((used("inventory.events", None), used("shipping.events", None)), (Use::Soon, Use::Now));
     assert_eq!((used("shipping.events", Some("choreographed")), used("orders.commands", None)), (Use::Now, Use::Now));
 }
 

@@ -111,8 +111,6 @@ fn work(windows: &[Value]) -> Markup {
         (table_of(windows, "per_saga"))
         h2 { "Messages per batch" }
         (table_of(windows, "messages_per_batch"))
-        h2 { "Bytes written to disk per saga" }
-        (table_of(windows, "disk_bytes_per_saga"))
     }
 }
 

@@ -152,8 +152,8 @@ async fn measure(load: &Load, name: String, options: &Options) -> Result<Value> 
             "rows written": round(statements.rows_written / sagas),
             "log flushes": round(statements.flushes / sagas),
             "log bytes": (statements.log_bytes / sagas).round(),
+            "disk bytes": ((after.written - before.written) / sagas).round(),
         },
-        "disk_bytes_per_saga": per(&before.written, &after.written, sagas),
     });
     if !options.json {
         println!("{window:#}");
@@ -164,7 +164,7 @@ async fn measure(load: &Load, name: String, options: &Options) -> Result<Value> 
 /// What is counted before and after a window.
 struct Sample {
     cpu: machine::Cpu,
-    written: BTreeMap<String, f64>,
+    written: f64,
     batches: Batches,
     postgres: postgres::Counters,
 }
@@ -174,7 +174,7 @@ impl Sample {
         Ok(Self {
             batches: batches(options).await,
             postgres: postgres::counters(&options.postgres).await?,
-            written: machine::written(processes),
+            written: machine::written(),
             cpu: machine::cpu(processes),
         })
     }

@@ -87,6 +87,24 @@ pub struct EventStore {
     json: bool,
 }
 
+/// How long is measured, and from when on.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Windows {
+    /// Length of each window
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+    /// What passes before a window begins to count. A broker that was just started is not at its best for half a minute
+    #[arg(long, default_value_t = 5)]
+    warm_up_seconds: u32,
+}
+
+impl Windows {
+    /// As the loads are told.
+    fn told(self, load: &mut Command) {
+        load.args(["--seconds", &self.seconds.to_string(), "--warm-up-seconds", &self.warm_up_seconds.to_string()]);
+    }
+}
+
 /// How to load.
 #[derive(Debug, Args)]
 pub struct Saga {
@@ -96,9 +114,8 @@ pub struct Saga {
     /// Sagas a second, for each open loop
     #[arg(long, default_value = "50")]
     rates: String,
-    /// Length of each window
-    #[arg(long, default_value_t = 20)]
-    seconds: u32,
+    #[command(flatten)]
+    windows: Windows,
     /// Lanes: partitions of each topic
     #[arg(long, default_value_t = 4)]
     partitions: u32,
@@ -184,8 +201,19 @@ fn postgres_alone(binaries: Option<PathBuf>) -> Plan {
     Plan { profile: Profile::Release, servers, contracts: false, services: false, binaries, ..Plan::default() }
 }
 
-fn on_stack(dir: &Path, plan: &Plan, keep: bool, load: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {
+/// A bench's stack is its own: one that was made with another number of partitions makes room for a new one.
+fn laid_out(dir: &Path, partitions: Option<u32>) -> Result<Stack> {
     let stack = Stack::open(dir)?;
+    if partitions.is_none_or(|wanted| wanted == stack.partitions()) {
+        return Ok(stack);
+    }
+    stack.stop_all(stack.running())?;
+    stack.wipe()?;
+    Stack::open(dir)
+}
+
+fn on_stack(dir: &Path, plan: &Plan, keep: bool, load: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {
+    let stack = laid_out(dir, plan.partitions)?;
     let guard = Guard::post(&stack)?;
     guard.watch_everything();
     stack.up(plan, &Board::new(), Some(&guard))?;
@@ -293,18 +321,19 @@ fn event_store_command(stack: &Stack, seconds: u32, runs: u32, only: &str) -> Re
 }
 
 fn load(stack: &Stack, saga: &Saga) -> Result<()> {
-    let load = saga_command(stack, load_program(&saga.ground), &saga.in_flight, &saga.rates, saga.seconds)?;
+    let load = saga_command(stack, load_program(&saga.ground), &saga.in_flight, &saga.rates, saga.windows)?;
     shown(load, saga.ground.json)
 }
 
-fn saga_command(stack: &Stack, program: PathBuf, in_flight: &str, rates: &str, seconds: u32) -> Result<Command> {
+fn saga_command(stack: &Stack, program: PathBuf, in_flight: &str, rates: &str, windows: Windows) -> Result<Command> {
     let mut metrics = Vec::new();
     for service in SERVICES {
         metrics.push(format!("{service}={}", stack.http_url(service)?));
     }
     let mut load = Command::new(program);
     load.envs(stack.env()?).env_remove("RUST_BACKTRACE").arg("saga").arg("--stack").arg(stack.layout().root());
-    load.args(["--in-flight", in_flight, "--rates", rates, "--seconds", &seconds.to_string()]);
+    load.args(["--in-flight", in_flight, "--rates", rates]);
+    windows.told(&mut load);
     load.args(["--metrics", &metrics.join(",")]);
     Ok(load)
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{PACKAGE, everything, folder, on_stack, postgres_alone, saga_command};
+use super::{PACKAGE, Windows, everything, folder, on_stack, postgres_alone, saga_command};
 use crate::progress::Board;
 use crate::stack::guard::Guard;
 use crate::stack::{Plan, Stack, workspace};
@@ -41,9 +41,8 @@ pub struct Options {
     /// Sagas a second, for each open loop
     #[arg(long, value_delimiter = ',', default_value = "50")]
     rates: Vec<u32>,
-    /// Length of each window
-    #[arg(long, default_value_t = 20)]
-    seconds: u32,
+    #[command(flatten)]
+    windows: Windows,
     /// Our lanes: partitions of each topic
     #[arg(long, default_value_t = 4)]
     partitions: u32,
@@ -145,7 +144,7 @@ impl Measured {
         let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
         let figures = json!({
             "machine": format!("{cores} cores, everything on them"),
-            "seconds": options.seconds, "rounds": options.rounds, "medians": medians, "skipped": skipped, "turns": self.turns,
+            "seconds": options.windows.seconds, "rounds": options.rounds, "medians": medians, "skipped": skipped, "turns": self.turns,
         });
         let out = workspace().join("target/bench-peers.json");
         fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("could not write {}", out.display()))?;
@@ -179,7 +178,7 @@ fn ours(dir: &Path, plan: &Plan, options: &Options) -> Result<Vec<Window>> {
             stack.program(PACKAGE),
             &listed(&options.in_flight),
             &listed(&options.rates),
-            options.seconds,
+            options.windows,
         )?;
         let output = load.arg("--json").arg("--out").arg(&out).output().context("could not run the load")?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -199,7 +198,8 @@ fn turn(lab: &mut Lab<'_>, peer: Peer, installed: &Installed, options: &Options)
     };
     let out = lab.dir().join("figures.json");
     let mut load = lab.command(&built("peer-load"));
-    load.args(["--url", &door, "--seconds", &options.seconds.to_string(), "--processes", &lab.processes()]);
+    load.args(["--url", &door, "--processes", &lab.processes()]);
+    options.windows.told(&mut load);
     if !options.in_flight.is_empty() {
         load.args(["--in-flight", &listed(&options.in_flight)]);
     }

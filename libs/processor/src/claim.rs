@@ -18,7 +18,7 @@ pub(crate) async fn claim(lane: LaneId, owner: &str, db: &mut PgConnection) -> R
         "INSERT INTO processor.lanes (lane, epoch, owner) VALUES ($1, 1, $2)
          ON CONFLICT (lane) DO UPDATE
             SET epoch = processor.lanes.epoch + 1, owner = excluded.owner, claimed_at = clock_timestamp()
-         RETURNING epoch, commits, next_offsets, published, clock_timestamp() AS now",
+         RETURNING epoch, commits, next_offsets, published",
     )
     .bind(lane.0)
     .bind(owner)
@@ -26,15 +26,19 @@ pub(crate) async fn claim(lane: LaneId, owner: &str, db: &mut PgConnection) -> R
     .await?;
     let Json(offsets): Json<BTreeMap<String, i64>> = row.try_get("next_offsets")?;
     let published = row.try_get("published")?;
+    let (unpublished, timers, jobs) =
+        (unpublished(lane, published, db).await?, timers(lane, db).await?, jobs(lane, db).await?);
+    // Last: reading many rows takes a while.
+    let now = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(db).await?;
     Ok(Claim {
         epoch: row.try_get("epoch")?,
         commits: row.try_get("commits")?,
         positions: offsets.iter().filter_map(|(at, offset)| Some((position(at)?, *offset))).collect(),
         published,
-        now: row.try_get("now")?,
-        unpublished: unpublished(lane, published, db).await?,
-        timers: timers(lane, db).await?,
-        jobs: jobs(lane, db).await?,
+        now,
+        unpublished,
+        timers,
+        jobs,
     })
 }
 

@@ -72,6 +72,8 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     pub(crate) async fn open(lane: LaneId, shared: Arc<Shared<L, S>>) -> Result<Self, LaneError> {
         let mut db = shared.pool.lease().await?;
         let mut claimed = db.claim(lane, &shared.settings.owner).await?;
+        // What is loaded next takes its time, and none of that may be missing from the lane's clock.
+        let claimed_at = Instant::now();
         let mut logic = (shared.make_logic)(lane);
         let mut timers = Timers::default();
         for timer in logic.claimed(lane, &mut *db).await?.into_iter().chain(claimed.timers.iter().cloned()) {
@@ -90,7 +92,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
             commits: claimed.commits,
             positions: claimed.positions.clone(),
             progress_unsaved: false,
-            clock: LaneClock::start(claimed.now, now),
+            clock: LaneClock::start(claimed.now, claimed_at),
             timers,
             outbox: Outbox::after(claimed.published),
             caught_up: Positions::new(),

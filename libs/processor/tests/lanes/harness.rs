@@ -137,19 +137,24 @@ impl Bench {
     }
 
     pub(crate) fn member(&self) -> Member {
-        self.join(None, false)
+        self.join(None, false, Duration::ZERO)
+    }
+
+    /// Its lanes load for as long when they are claimed.
+    pub(crate) fn member_that_loads_for(&self, time: Duration) -> Member {
+        self.join(None, false, time)
     }
 
     pub(crate) fn member_whose_calls_hang(&self) -> Member {
-        self.join(None, true)
+        self.join(None, true, Duration::ZERO)
     }
 
     /// Its first batch stops after the transaction began.
     pub(crate) fn member_held_in_its_transaction(&self, hold: Hold) -> Member {
-        self.join(Some(hold), false)
+        self.join(Some(hold), false, Duration::ZERO)
     }
 
-    fn join(&self, hold: Option<Hold>, calls_hang: bool) -> Member {
+    fn join(&self, hold: Option<Hold>, calls_hang: bool, loads_for: Duration) -> Member {
         let inbox = Arc::new(self.broker.join("toys", &self.lane_topic, &[]).unwrap());
         let catalog = Catalog::embedded().unwrap();
         let ports = Ports {
@@ -161,7 +166,8 @@ impl Bench {
             decoder: Arc::new(Decoder::new(&catalog).unwrap()),
         };
         let settings = Settings { put_off: Duration::from_millis(20), ..Settings::default() };
-        let processor = Processor::new("toys", settings, ports, move |lane| Toy::new(lane, hold.clone()));
+        let make = move |lane| Toy::new(lane, hold.clone()).loading_for(loads_for);
+        let processor = Processor::new("toys", settings, ports, make);
         let stop = CancellationToken::new();
         let health = processor.health();
         let running = tokio::spawn(processor.run(stop.clone()));

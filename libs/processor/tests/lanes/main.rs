@@ -12,9 +12,12 @@ mod together;
 mod toy;
 mod zombies;
 
+use std::time::Duration;
+
 use backstitch_messaging::memory::Faults;
 use backstitch_messaging::{LaneId, Record};
 use backstitch_processor::ProcessorError;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use harness::{Bench, Told};
 
@@ -140,6 +143,23 @@ async fn an_overdue_timer_waits_for_the_messages_that_were_there_before_it() {
     bench.until("a later timer fired", async || bench.fired().await.contains(&"end".to_owned())).await;
     assert_eq!(bench.fired().await, ["end"]);
     second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_took_long_to_load_has_the_time_of_the_database_all_the_same() {
+    let bench = Bench::new(1).await;
+    // More than a clock may drift, which is followed.
+    let member = bench.member_that_loads_for(Duration::from_secs(3));
+    bench.send("first", Told::Record).await;
+    bench.until("it is handled", async || bench.handled().await == 1).await;
+    let asked: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&bench.pool).await.unwrap();
+    bench.send("step", Told::Timer { milliseconds: 600_000 }).await;
+    bench.until("it is set", async || bench.timer_rows().await == 1).await;
+    let due: DateTime<Utc> =
+        sqlx::query_scalar("SELECT due_at FROM processor.timers").fetch_one(&bench.pool).await.unwrap();
+    // A lane's clock and the database's are read a moment apart.
+    assert!(due >= asked + TimeDelta::seconds(599), "asked at {asked}, due at {due}");
+    member.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

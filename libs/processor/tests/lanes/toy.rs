@@ -30,6 +30,8 @@ pub(crate) struct Hold {
 pub(crate) struct Toy {
     lane: LaneId,
     hold: Option<Hold>,
+    /// How long it loads when its lane is claimed.
+    loads_for: Duration,
     staged: Vec<Row>,
     /// How often each of those that are named for it has gone wrong.
     stumbled: HashMap<String, usize>,
@@ -44,7 +46,12 @@ struct Row {
 
 impl Toy {
     pub(crate) fn new(lane: LaneId, hold: Option<Hold>) -> Self {
-        Self { lane, hold, staged: Vec::new(), stumbled: HashMap::new() }
+        Self { lane, hold, loads_for: Duration::ZERO, staged: Vec::new(), stumbled: HashMap::new() }
+    }
+
+    pub(crate) fn loading_for(mut self, time: Duration) -> Self {
+        self.loads_for = time;
+        self
     }
 
     fn note(&mut self, id: String, key: &str, number: i64, kind: &'static str) {
@@ -144,6 +151,7 @@ impl Logic for Toy {
 #[async_trait]
 impl LogicOn for Toy {
     async fn claimed(&mut self, _lane: LaneId, _db: &mut PgConnection) -> Result<Vec<Timer>, sqlx::Error> {
+        tokio::time::sleep(self.loads_for).await;
         Ok(Vec::new())
     }
 

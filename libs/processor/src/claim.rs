@@ -26,8 +26,9 @@ pub(crate) async fn claim(lane: LaneId, owner: &str, db: &mut PgConnection) -> R
     .await?;
     let Json(offsets): Json<BTreeMap<String, i64>> = row.try_get("next_offsets")?;
     let published = row.try_get("published")?;
-    let (unpublished, timers, jobs) =
-        (unpublished(lane, published, db).await?, timers(lane, db).await?, jobs(lane, db).await?);
+    let unpublished = unpublished(lane, published, db).await?;
+    let timers = timers(lane, db).await?;
+    let jobs = jobs(lane, db).await?;
     // Last: reading many rows takes a while.
     let now = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(db).await?;
     Ok(Claim {

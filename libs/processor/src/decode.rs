@@ -1,7 +1,7 @@
 //! From deliveries to work: decoded, or set aside with the reason. Separate, because only here a message can wait for the
 //! schema registry.
 
-use backstitch_contracts::{DecodeError, headers};
+use backstitch_contracts::{DecodeError, Envelope, headers};
 use backstitch_messaging::{
     Delivery, LaneId, LearningDecoder, ReadValueError, TopicPartition, TraceContext, UnknownSchemas,
 };
@@ -85,34 +85,35 @@ impl Intake {
         let Some(value) = delivery.value.as_deref().filter(|_| !other_group) else {
             return Ok(Work { task: Task::Pass, forward_to: Vec::new(), progress, is_patient: true });
         };
-        let mut is_patient = false;
-        let read = match self.decoder.open(&topic, value, unknown).await {
-            Ok(opened) => match logic.use_for(&topic, opened.heading()) {
-                Use::Never => Ok(None),
-                found => {
-                    is_patient = found == Use::Soon;
-                    opened.finish().map(Some).map_err(ReadValueError::from)
-                }
-            },
-            Err(error) => Err(error),
-        };
-        let task = match read {
-            Ok(None) => Task::Pass,
-            Ok(Some(envelope)) => {
+        let (task, is_patient) = match self.read(&topic, value, logic, unknown).await {
+            Ok(None) => (Task::Pass, true),
+            Ok(Some((envelope, use_for_it))) => {
                 let trace = TraceContext::of(&delivery);
                 let envelope = envelope.upcasted(chrono::Utc::now());
-                Task::Decide(Input::Message(Box::new(Message {
-                    topic,
-                    delivery,
-                    envelope,
-                    trace,
-                    elsewhere: Vec::new(),
-                })))
+                let message = Message { topic, delivery, envelope, trace, elsewhere: Vec::new() };
+                (Task::Decide(Input::Message(Box::new(message))), use_for_it == Use::Soon)
             }
-            Err(ReadValueError::Undecodable(error)) => Task::Bury { rejection: undecodable(&error), delivery, topic },
+            Err(ReadValueError::Undecodable(error)) => {
+                (Task::Bury { rejection: undecodable(&error), delivery, topic }, false)
+            }
             Err(ReadValueError::Unavailable { reason }) => return Err(LaneError::Registry { reason }),
         };
         Ok(Work { task, forward_to: Vec::new(), progress, is_patient })
+    }
+
+    /// The envelope and its use, unless that is none.
+    async fn read(
+        &self,
+        topic: &str,
+        value: &[u8],
+        logic: &impl Logic,
+        unknown: &mut UnknownSchemas,
+    ) -> Result<Option<(Envelope, Use)>, ReadValueError> {
+        let opened = self.decoder.open(topic, value, unknown).await?;
+        match logic.use_for(topic, opened.heading()) {
+            Use::Never => Ok(None),
+            found => Ok(Some((opened.finish()?, found))),
+        }
     }
 }
 

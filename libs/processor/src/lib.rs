@@ -33,7 +33,7 @@ pub use gate::Positions;
 pub use input::{Answered, Input, Job, Message, Timer};
 pub use logic::{Caller, Loading, Logic, LogicOn, NoCalls, Rejection, Use};
 pub use runner::{Health, Ports, Processor, ProcessorError, Settings};
-pub use statement::{CONFLICT, FENCED, Part, Statement};
+pub use statement::{CONFLICT, Cell, FENCED, Part, Statement};
 pub use write::Fence;
 
 /// The processor's tables; run before the service's own.

@@ -126,7 +126,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
             match self.wait(stop).await {
                 Woken::Stop => return self.drain().await,
                 Woken::Feed(None) => return Err(LaneError::FeedEnded),
-                Woken::Feed(Some(items)) => self.gather(items, &mut arrived).await?,
+                Woken::Feed(Some(items)) => arrived = self.gather(items).await?,
                 Woken::Published(outcome) => self.note_published(outcome).await?,
                 Woken::Answered(answered) => arrived.work.extend(note_answered(answered)),
                 Woken::Ends(ends) => self.note_ends(ends),
@@ -172,14 +172,14 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
     }
 
     /// Takes what else is there already, so that batches grow under load.
-    async fn gather(&mut self, first: Vec<FeedItem>, arrived: &mut Due) -> Result<(), LaneError> {
-        let mut deliveries = Vec::new();
+    async fn gather(&mut self, first: Vec<FeedItem>) -> Result<Due, LaneError> {
+        let (mut deliveries, mut marks) = (Vec::new(), Vec::new());
         let mut items = Some(first);
         while let Some(some) = items {
             for item in some {
                 match item {
                     FeedItem::Delivery(delivery) => deliveries.push(delivery),
-                    FeedItem::CaughtUp { source, offset } => arrived.marks.push((source, offset)),
+                    FeedItem::CaughtUp { source, offset } => marks.push((source, offset)),
                 }
             }
             let more = deliveries.len() < self.shared.settings.batch_max;
@@ -187,12 +187,11 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         }
         // What a repeated read hands over again has been dealt with.
         deliveries.retain(|delivery| self.positions.get(&delivery.source).is_none_or(|next| delivery.offset >= *next));
-        let mut taken = self.shared.intake.work(deliveries, &self.logic).await?;
-        for one in &mut taken {
+        let mut work = self.shared.intake.work(deliveries, &self.logic).await?;
+        for one in &mut work {
             self.find_homes(one);
         }
-        arrived.work.extend(taken);
-        Ok(())
+        Ok(Due { work, marks })
     }
 
     /// Fires what is due and whose earlier inputs have all been seen.

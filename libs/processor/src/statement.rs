@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
@@ -37,7 +38,7 @@ struct Rows {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Shape(Vec<PartShape>);
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 struct PartShape {
     name: &'static str,
     sql: &'static str,
@@ -45,6 +46,13 @@ struct PartShape {
     before: usize,
     /// Placeholder and SQLSTATE.
     check: Option<(usize, &'static str)>,
+}
+
+/// By all but the text, which the name all but says: a commit need not go through thousands of bytes once more.
+impl Hash for PartShape {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.name, self.before, self.check).hash(state);
+    }
 }
 
 /// The texts of the shapes met so far.

@@ -99,21 +99,17 @@ async fn main() -> Result<()> {
 /// meets every page as the checkpoint has left it.
 async fn windows(load: &Load, options: &Options) -> Result<Vec<Row>> {
     let window = Duration::from_secs(options.seconds);
-    let mut runs = Vec::new();
-    if options.stored == 0 {
-        for _ in 0..options.runs.max(1) {
-            let database = Database::fresh(&options.postgres, 0).await?;
-            runs.push(appends::measure(load, &database, window).await?);
-            database.drop().await?;
+    let runs = options.runs.max(1);
+    let (databases, windows_each) = if options.stored == 0 { (runs, 1) } else { (1, runs) };
+    let mut measured = Vec::new();
+    for _ in 0..databases {
+        let database = Database::fresh(&options.postgres, options.stored).await?;
+        for _ in 0..windows_each {
+            measured.push(appends::measure(load, &database, window).await?);
         }
-        return Ok(runs);
+        database.drop().await?;
     }
-    let database = Database::fresh(&options.postgres, options.stored).await?;
-    for _ in 0..options.runs.max(1) {
-        runs.push(appends::measure(load, &database, window).await?);
-    }
-    database.drop().await?;
-    Ok(runs)
+    Ok(measured)
 }
 
 fn show(row: Row, json: bool) -> Row {

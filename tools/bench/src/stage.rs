@@ -50,10 +50,7 @@ impl Stage {
     }
 
     fn raise_now(&self, partitions: u32) -> Result<Stack> {
-        let old = Stack::open(&self.dir)?;
-        old.stop_all(old.running())?;
-        old.wipe()?;
-        let stack = Stack::open(&self.dir)?;
+        let stack = Stack::anew(&self.dir)?;
         let (profile, binaries) = (Profile::Release, self.binaries.clone());
         let settings = workload(true, false);
         let plan = Plan { partitions: Some(partitions), profile, binaries, settings, ..Plan::default() };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backstitch_contracts::{Catalog, Decoder, Encoder, Envelope};
 use backstitch_messaging::memory::{MemoryBroker, MemoryInbox};
-use backstitch_messaging::{Delivery, Publisher as _, Record, SchemaSource, SchemaSourceError, partition_for};
+use backstitch_messaging::{Delivery, LaneId, Publisher as _, Record, SchemaSource, SchemaSourceError, partition_for};
 use backstitch_processor::{Health, Ports, Processor, ProcessorError, Settings};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
@@ -137,24 +137,24 @@ impl Bench {
     }
 
     pub(crate) fn member(&self) -> Member {
-        self.join(None, false, Duration::ZERO)
+        self.join(false, |lane| Toy::new(lane, None))
     }
 
     /// Its lanes load for as long when they are claimed.
     pub(crate) fn member_that_loads_for(&self, time: Duration) -> Member {
-        self.join(None, false, time)
+        self.join(false, move |lane| Toy::new(lane, None).loading_for(time))
     }
 
     pub(crate) fn member_whose_calls_hang(&self) -> Member {
-        self.join(None, true, Duration::ZERO)
+        self.join(true, |lane| Toy::new(lane, None))
     }
 
     /// Its first batch stops after the transaction began.
     pub(crate) fn member_held_in_its_transaction(&self, hold: Hold) -> Member {
-        self.join(Some(hold), false, Duration::ZERO)
+        self.join(false, move |lane| Toy::new(lane, Some(hold.clone())))
     }
 
-    fn join(&self, hold: Option<Hold>, calls_hang: bool, loads_for: Duration) -> Member {
+    fn join(&self, calls_hang: bool, make: impl Fn(LaneId) -> Toy + Send + Sync + 'static) -> Member {
         let inbox = Arc::new(self.broker.join("toys", &self.lane_topic, &[]).unwrap());
         let catalog = Catalog::embedded().unwrap();
         let ports = Ports {
@@ -166,7 +166,6 @@ impl Bench {
             decoder: Arc::new(Decoder::new(&catalog).unwrap()),
         };
         let settings = Settings { put_off: Duration::from_millis(20), ..Settings::default() };
-        let make = move |lane| Toy::new(lane, hold.clone()).loading_for(loads_for);
         let processor = Processor::new("toys", settings, ports, make);
         let stop = CancellationToken::new();
         let health = processor.health();
@@ -213,6 +212,21 @@ impl Bench {
             data: json!({"told": told, "number": number, "milliseconds": milliseconds}),
         };
         Record::new(TOPIC, key, self.encoder.encode(&envelope).unwrap())
+    }
+
+    /// A timer that has become due while nobody was there.
+    pub(crate) async fn overdue_timer(&self, key: &str) {
+        let member = self.member();
+        self.send(key, Told::Timer { milliseconds: 600_000 }).await;
+        self.until("it is set", async || self.timer_rows().await == 1).await;
+        member.stop().await.unwrap();
+        self.make_due(key).await;
+    }
+
+    /// So an earlier one would have fired, too.
+    pub(crate) async fn later_timer_fires(&self, key: &str) {
+        self.send(key, Told::Timer { milliseconds: 1 }).await;
+        self.until("a later timer fired", async || self.fired().await.contains(&key.to_owned())).await;
     }
 
     pub(crate) async fn send(&self, key: &str, told: Told) {

@@ -126,23 +126,18 @@ async fn a_timer_and_an_answer_that_cannot_be_handled_come_again_while_the_lane_
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overdue_timer_waits_for_the_messages_that_were_there_before_it() {
     let bench = Bench::new(1).await;
-    let first = bench.member();
-    bench.send("step", Told::Timer { milliseconds: 600_000 }).await;
-    bench.until("it is set", async || bench.timer_rows().await == 1).await;
-    first.stop().await.unwrap();
-    // Away for longer than the timer; meanwhile the answer came, behind many others.
-    bench.make_due("step").await;
+    bench.overdue_timer("step").await;
+    // Meanwhile the answer came, behind many others.
     for n in 0..1_500 {
         bench.send(&format!("other-{n}"), Told::Record).await;
     }
     bench.send("step", Told::CancelTimer).await;
     bench.broker.set_faults(Faults { delayed_batches: 500, ..Faults::default() });
-    let second = bench.member();
+    let member = bench.member();
     bench.until("all are handled", async || bench.handled().await == 1_502).await;
-    bench.send("end", Told::Timer { milliseconds: 1 }).await;
-    bench.until("a later timer fired", async || bench.fired().await.contains(&"end".to_owned())).await;
+    bench.later_timer_fires("end").await;
     assert_eq!(bench.fired().await, ["end"]);
-    second.stop().await.unwrap();
+    member.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,18 +160,13 @@ async fn a_lane_that_took_long_to_load_has_the_time_of_the_database_all_the_same
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overdue_timer_waits_for_what_is_kept_back_too() {
     let bench = Bench::new(1).await;
-    let first = bench.member();
-    bench.send("step", Told::Timer { milliseconds: 600_000 }).await;
-    bench.until("it is set", async || bench.timer_rows().await == 1).await;
-    first.stop().await.unwrap();
-    bench.make_due("step").await;
+    bench.overdue_timer("step").await;
     bench.publish(bench.record_of_use("soon", "step", &Told::CancelTimer)).await;
-    let second = bench.member();
+    let member = bench.member();
     bench.until("it is called off", async || bench.handled().await == 2).await;
-    bench.send("end", Told::Timer { milliseconds: 1 }).await;
-    bench.until("a later timer fired", async || bench.fired().await.contains(&"end".to_owned())).await;
+    bench.later_timer_fires("end").await;
     assert_eq!(bench.fired().await, ["end"]);
-    second.stop().await.unwrap();
+    member.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,11 +34,7 @@ async fn a_zombie_in_the_middle_of_its_transaction_writes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zombie_whose_transaction_holds_only_timers_writes_nothing() {
     let bench = Bench::new(1).await;
-    let first = bench.member();
-    bench.send("step", Told::Timer { milliseconds: 600_000 }).await;
-    bench.until("it is set", async || bench.timer_rows().await == 1).await;
-    first.stop().await.unwrap();
-    bench.make_due("step").await;
+    bench.overdue_timer("step").await;
     let hold = hold();
     let zombie = bench.member_held_in_its_transaction(hold.clone());
     hold.reached.acquire().await.unwrap().forget();

@@ -53,10 +53,7 @@ impl Run {
             return Ok(());
         }
         let dir = workspace().join("target/test-stack");
-        let stack = Stack::open(&dir)?;
-        stack.stop_all(stack.running())?;
-        stack.wipe()?;
-        let stack = Stack::open(&dir)?;
+        let stack = Stack::anew(&dir)?;
         // Ends whatever runs in this stack, further replicas included, should we be killed.
         let guard = Guard::post(&stack)?;
         guard.watch_everything();

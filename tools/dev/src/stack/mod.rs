@@ -186,6 +186,17 @@ impl Stack {
         Ok(file)
     }
 
+    /// A new stack in `dir`: what runs in an earlier one is ended, and what it left is removed.
+    ///
+    /// # Errors
+    /// When something cannot be ended or removed.
+    pub fn anew(dir: &Path) -> Result<Self> {
+        let old = Self::open(dir)?;
+        old.stop_all(old.running())?;
+        old.wipe()?;
+        Self::open(dir)
+    }
+
     /// Removes all that a stopped stack left on disk.
     ///
     /// # Errors

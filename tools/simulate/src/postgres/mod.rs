@@ -170,6 +170,20 @@ impl Connection {
         self.database.wait(|locks| locks.is_free(&Row::Lane(lane))).await
     }
 
+    /// All of them or nothing, outside an explicit transaction.
+    async fn write_all(&self, batches: &[&Batch]) -> Result<(), sqlx::Error> {
+        for batch in batches {
+            self.wait_for_lane(batch.lane).await?;
+        }
+        for batch in batches {
+            lock(&self.database.tables).check(batch, self.mutation())?;
+        }
+        for batch in batches {
+            self.apply((*batch).clone());
+        }
+        Ok(())
+    }
+
     fn apply(&self, batch: Batch) {
         self.life.world.tell(|| format!("{} writes: {}", self.life.name, batch.describe()));
         lock(&self.database.tables).apply(batch, self.mutation());
@@ -215,22 +229,17 @@ impl Database for Connection {
 
     async fn write(&mut self, batch: &Batch) -> Result<DateTime<Utc>, sqlx::Error> {
         self.reach("write").await?;
-        let batch = batch.clone();
         match self.ongoing()? {
             Some(id) => {
                 let mut rows = BTreeSet::from([Row::Lane(batch.lane)]);
                 rows.extend(batch.events.iter().map(|(stream, ..)| Row::Head(stream.clone())));
                 self.take(rows, id).await?;
-                lock(&self.database.tables).check(&batch, self.mutation())?;
+                lock(&self.database.tables).check(batch, self.mutation())?;
                 if let Some(transaction) = lock(&self.database.locks).open.get_mut(&id) {
-                    transaction.batch = Some(batch);
+                    transaction.batch = Some(batch.clone());
                 }
             }
-            None => {
-                self.wait_for_lane(batch.lane).await?;
-                lock(&self.database.tables).check(&batch, self.mutation())?;
-                self.apply(batch);
-            }
+            None => self.write_all(&[batch]).await?,
         }
         let now = self.database.world.now();
         self.hear_back("written").await?;
@@ -239,15 +248,7 @@ impl Database for Connection {
 
     async fn write_together(&mut self, batches: &[&Batch]) -> Result<DateTime<Utc>, sqlx::Error> {
         self.reach("write together").await?;
-        for batch in batches {
-            self.wait_for_lane(batch.lane).await?;
-        }
-        for batch in batches {
-            lock(&self.database.tables).check(batch, self.mutation())?;
-        }
-        for batch in batches {
-            self.apply((*batch).clone());
-        }
+        self.write_all(batches).await?;
         let now = self.database.world.now();
         self.hear_back("written together").await?;
         Ok(now)

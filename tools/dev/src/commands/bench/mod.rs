@@ -204,12 +204,7 @@ fn postgres_alone(binaries: Option<PathBuf>) -> Plan {
 /// A bench's stack is its own: one that was made with another number of partitions makes room for a new one.
 fn laid_out(dir: &Path, partitions: Option<u32>) -> Result<Stack> {
     let stack = Stack::open(dir)?;
-    if partitions.is_none_or(|wanted| wanted == stack.partitions()) {
-        return Ok(stack);
-    }
-    stack.stop_all(stack.running())?;
-    stack.wipe()?;
-    Stack::open(dir)
+    if partitions.is_none_or(|wanted| wanted == stack.partitions()) { Ok(stack) } else { Stack::anew(dir) }
 }
 
 fn on_stack(dir: &Path, plan: &Plan, keep: bool, load: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The engine on a lane: live sagas in memory, decisions staged and written with the batch. The only place where the
 //! pure core meets storage; it decides nothing itself.
 
+mod residents;
 mod sayable;
 mod timers;
 mod turns;
@@ -19,6 +20,7 @@ use backstitch_saga::{
     Timestamp, Unsendable, command_id, decide_move, migrate::moved_to,
 };
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
 use uuid::Uuid;
 
 use crate::definitions::Definitions;
@@ -28,10 +30,11 @@ use crate::participants::{Answers, Participants};
 use crate::route::{Target, flow_keys, is_a_persons, targets};
 use crate::store::{JournalRow, SagaRow, SagaStore};
 use crate::time::{time, timestamp};
+use residents::{Residents, UnpackError};
 use timers::Held;
 
 /// A saga in memory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Live {
     definition: Arc<Definition>,
     key: String,
@@ -81,7 +84,7 @@ pub struct SagaLane<E = Sound> {
     engine: E,
     definitions: Arc<Definitions>,
     outgoing: Arc<Outgoing>,
-    live: HashMap<Uuid, Live>,
+    live: Residents,
     stuck: HashSet<Uuid>,
     /// Sagas that had to be looked up for this batch.
     recalled: HashMap<Uuid, Live>,
@@ -134,7 +137,7 @@ impl<E: Engine> SagaLane<E> {
             engine,
             definitions,
             outgoing,
-            live: HashMap::new(),
+            live: Residents::default(),
             stuck: HashSet::new(),
             recalled: HashMap::new(),
             strangers: HashMap::new(),
@@ -183,6 +186,18 @@ impl<E: Engine> SagaLane<E> {
         Ok((row.id, live))
     }
 
+    /// A saga that is found at the claim; answers its timer.
+    fn take_in(&mut self, row: SagaRow) -> Result<Option<Timer>, sqlx::Error> {
+        let (id, live) = self.restore(row)?;
+        if matches!(live.state, State::Stuck(_)) {
+            self.stuck.insert(id);
+        }
+        self.turns.moved(SagaId::from_uuid(id), Some((live.definition.as_ref(), &live.state)));
+        let timer = due_at(&live).map(|due_at| Timer::reminder(id.to_string(), due_at, live.trace.clone()));
+        self.live.lay_down(id, live);
+        Ok(timer)
+    }
+
     fn note_stuck(&mut self, id: Uuid, live: &Live) {
         if !matches!(live.state, State::Stuck(_)) {
             self.stuck.remove(&id);
@@ -200,9 +215,17 @@ impl<E: Engine> SagaLane<E> {
             .or_else(|| self.recalled.get(&id))
     }
 
+    /// Before anything is asked of a saga: it may have waited for long.
+    fn wake(&mut self, id: Uuid, now: DateTime<Utc>) -> Result<(), Rejection> {
+        self.live.wake(id, now).map_err(|error| unreadable(&error))
+    }
+
     fn on_message(&mut self, message: &Message, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
         self.listen(message, now);
         let targets = targets(&self.definitions, message)?;
+        for target in &targets {
+            self.wake(target.saga_id(), now)?;
+        }
         let delivery = &message.delivery;
         let cause = Cause {
             id: Some(message.envelope.event_id),
@@ -473,6 +496,7 @@ impl<E: Engine> Logic for SagaLane<E> {
     }
 
     fn committed(&mut self) {
+        let now = self.staged.values().map(|staged| staged.live.updated_at).max();
         for (id, Staged { mut live, .. }) in std::mem::take(&mut self.staged) {
             live.stored = true;
             self.note_stuck(id, &live);
@@ -489,6 +513,9 @@ impl<E: Engine> Logic for SagaLane<E> {
                     self.live.insert(id, live);
                 }
             }
+        }
+        if let Some(now) = now {
+            self.live.pack_idle(now);
         }
         self.journal.clear();
         self.recalled.clear();
@@ -517,15 +544,18 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
         self.definitions.refresh(&mut *db).await.map_err(|error| sqlx::Error::Decode(chain(&error).into()))?;
         self.answers = Answers::of(&self.definitions);
         self.participants.learn(db.openings().await?);
-        self.live = db.live_sagas(lane).await?.into_iter().map(|row| self.restore(row)).collect::<Result<_, _>>()?;
-        self.stuck =
-            self.live.iter().filter(|(_, live)| matches!(live.state, State::Stuck(_))).map(|(id, _)| *id).collect();
         self.share_limits(db.lanes().await?);
-        let turns = self.queue_all();
+        self.live.clear();
+        self.stuck.clear();
+        let mut timers = Vec::new();
+        let mut rows = db.live_sagas(lane);
+        while let Some(row) = rows.try_next().await? {
+            timers.extend(self.take_in(row)?);
+        }
+        drop(rows);
+        timers.extend(self.first_turns());
         self.show_counts();
-        let reminder =
-            |(id, live): (&Uuid, &Live)| Some(Timer::reminder(id.to_string(), due_at(live)?, live.trace.clone()));
-        Ok(self.live.iter().filter_map(reminder).chain(turns).collect())
+        Ok(timers)
     }
 
     async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut D) -> Result<(), sqlx::Error> {
@@ -541,7 +571,7 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
             for target in targets(&self.definitions, message).unwrap_or_default() {
                 let id = target.saga_id();
                 match target {
-                    _ if self.live.contains_key(&id) => {}
+                    _ if self.live.contains(&id) => {}
                     // A start whose saga exists already, ended or from another time: read all that this batch begins.
                     Target::Begin { .. } if loading == Loading::Thorough => drop(begun.insert(id)),
                     // Known by its id alone, it may be at home in any lane.
@@ -577,6 +607,10 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
 
 fn unsendable(error: &OutgoingError) -> Rejection {
     Rejection { reason: "unsendable", detail: chain(error) }
+}
+
+fn unreadable(error: &UnpackError) -> Rejection {
+    Rejection { reason: "unreadable", detail: chain(error) }
 }
 
 /// When something of the saga is due next.

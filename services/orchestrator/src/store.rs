@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use backstitch_processor::{CONFLICT, Database, Statement};
 use chrono::{DateTime, Utc};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -90,11 +92,11 @@ impl JournalRow {
 /// A lane's database that keeps sagas.
 #[async_trait]
 pub trait SagaStore: Database + OpeningStore {
-    /// Every saga of the lane that has not ended.
+    /// Every saga of the lane that has not ended, one after the other: there may be a million.
     ///
     /// # Errors
     /// The database's.
-    async fn live_sagas(&mut self, lane: LaneId) -> Result<Vec<SagaRow>, sqlx::Error>;
+    fn live_sagas(&mut self, lane: LaneId) -> BoxStream<'_, Result<SagaRow, sqlx::Error>>;
 
     /// Those of these sagas that exist, ended ones too.
     ///
@@ -126,8 +128,10 @@ pub trait SagaStore: Database + OpeningStore {
 
 #[async_trait]
 impl SagaStore for PgConnection {
-    async fn live_sagas(&mut self, lane: LaneId) -> Result<Vec<SagaRow>, sqlx::Error> {
-        live_sagas(lane, self).await
+    fn live_sagas(&mut self, lane: LaneId) -> BoxStream<'_, Result<SagaRow, sqlx::Error>> {
+        let rows =
+            sqlx::query(concat!(select_saga!(), " WHERE lane = $1 AND finished_at IS NULL")).bind(lane.0).fetch(self);
+        rows.map(|row| saga(&row?)).boxed()
     }
 
     async fn sagas(&mut self, ids: &[Uuid]) -> Result<Vec<SagaRow>, sqlx::Error> {
@@ -154,18 +158,6 @@ impl SagaStore for PgConnection {
     fn insert_journal(entries: &[JournalRow], batch: &mut Statement) {
         insert_journal(entries, batch);
     }
-}
-
-/// Every saga of the lane that has not ended.
-///
-/// # Errors
-/// The database's.
-pub async fn live_sagas(lane: LaneId, db: &mut PgConnection) -> Result<Vec<SagaRow>, sqlx::Error> {
-    let rows = sqlx::query(concat!(select_saga!(), " WHERE lane = $1 AND finished_at IS NULL"))
-        .bind(lane.0)
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(saga).collect()
 }
 
 /// Those of these sagas that exist, ended ones too.

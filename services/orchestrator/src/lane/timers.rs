@@ -64,6 +64,7 @@ impl<E: Engine> SagaLane<E> {
             return Ok(());
         }
         let Ok(id) = Uuid::parse_str(&timer.id) else { return Ok(()) };
+        self.wake(id, now)?;
         // One that could not take its turn waits for it again.
         self.note_place(id);
         let Some(live) = self.find(id) else { return Ok(()) };
@@ -120,6 +121,7 @@ impl<E: Engine> SagaLane<E> {
         let clocks = self.participants.clocks();
         let mut overdue: BTreeMap<String, (Timestamp, Uuid, SagaInput)> = BTreeMap::new();
         for id in self.held.sagas.clone() {
+            self.wake(id, now)?;
             let withheld = self.find(id).map(|live| due(&clocks, live, now).withheld).unwrap_or_default();
             if withheld.is_empty() {
                 self.held.released.insert(id);

@@ -40,11 +40,8 @@ impl<E: Engine> SagaLane<E> {
         self.turns = Turns::new(limits.into_iter().map(share).collect());
     }
 
-    /// Counts all sagas in memory. Answers the timer that gives the first turns, if somebody waits.
-    pub(super) fn queue_all(&mut self) -> Option<Timer> {
-        for (id, live) in &self.live {
-            self.turns.moved(SagaId::from_uuid(*id), Some((live.definition.as_ref(), &live.state)));
-        }
+    /// The timer that gives the first turns after a claim, if somebody waits.
+    pub(super) fn first_turns(&self) -> Option<Timer> {
         let waits = self.turns.has_queues();
         waits.then(|| Timer::reminder(NEXT_TURN, DateTime::UNIX_EPOCH, None))
     }
@@ -78,6 +75,10 @@ impl<E: Engine> SagaLane<E> {
     /// Answers whether anything followed.
     fn give(&mut self, turn: &Turn, now: DateTime<Utc>, effects: &mut Effects) -> bool {
         let id = turn.saga.as_uuid();
+        // Said where it failed; the saga stays where it is.
+        if self.wake(id, now).is_err() {
+            return false;
+        }
         let Some(live) = self.find(id).cloned() else { return false };
         let queued = live.state.open().iter().find(|open| open.step == turn.step).map(|open| &open.waiting);
         let led_here = match queued {

@@ -18,6 +18,7 @@ use backstitch_orchestrator::store::{JournalRow, SagaRow, SagaStore};
 use backstitch_participant::{Placed, Source, Streams, Writers};
 use backstitch_processor::{Claim, Database, Effects, Fence, Store};
 use chrono::{DateTime, Utc};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -120,6 +121,15 @@ impl Drop for Connection {
 }
 
 impl Connection {
+    async fn live_rows(&mut self, lane: LaneId) -> Result<Vec<SagaRow>, sqlx::Error> {
+        self.reach("live sagas").await?;
+        let tables = lock(&self.database.tables);
+        let forgets = self.mutation() == Some(Mutation::ClaimForgetsWhoWaits);
+        let live = tables.sagas.values().filter(|(at, row)| *at == lane.0 && row.finished_at.is_none());
+        let live = live.filter(|(_, row)| !(forgets && row.state.contains(r#""for":"turn""#)));
+        Ok(live.map(|(_, row)| row.clone()).collect())
+    }
+
     /// On the way to the server: the process may stop here, and the connection may break.
     async fn reach(&mut self, what: &str) -> Result<(), sqlx::Error> {
         self.life.travel(what).await;
@@ -287,13 +297,8 @@ impl Database for Connection {
 
 #[async_trait]
 impl SagaStore for Connection {
-    async fn live_sagas(&mut self, lane: LaneId) -> Result<Vec<SagaRow>, sqlx::Error> {
-        self.reach("live sagas").await?;
-        let tables = lock(&self.database.tables);
-        let forgets = self.mutation() == Some(Mutation::ClaimForgetsWhoWaits);
-        let live = tables.sagas.values().filter(|(at, row)| *at == lane.0 && row.finished_at.is_none());
-        let live = live.filter(|(_, row)| !(forgets && row.state.contains(r#""for":"turn""#)));
-        Ok(live.map(|(_, row)| row.clone()).collect())
+    fn live_sagas(&mut self, lane: LaneId) -> BoxStream<'_, Result<SagaRow, sqlx::Error>> {
+        stream::once(self.live_rows(lane)).map_ok(|rows| stream::iter(rows).map(Ok)).try_flatten().boxed()
     }
 
     async fn sagas(&mut self, ids: &[Uuid]) -> Result<Vec<SagaRow>, sqlx::Error> {

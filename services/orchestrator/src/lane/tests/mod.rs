@@ -5,6 +5,7 @@ mod moving;
 mod participants;
 mod people;
 mod replies;
+mod residents;
 mod starts;
 mod sub_sagas;
 mod timers;

@@ -131,10 +131,10 @@ fn whoever_retries_a_saga_is_in_its_journal_but_does_not_pay_for_it() {
 fn a_stuck_saga_stays_in_memory_until_a_person_ends_it() {
     let mut desk = stuck_charge();
     let saga = Definitions::saga_id(CHARGES, "42");
-    assert!(desk.lane.live.contains_key(&saga) && desk.lane.stuck.contains(&saga));
+    assert!(desk.lane.live.contains(&saga) && desk.lane.stuck.contains(&saga));
     assert_eq!(ann_says(&mut desk, "AbandonSaga", Some("charge")).entries(), ["SagaAbandoned"]);
     desk.commits();
-    assert!(desk.lane.live.is_empty() && desk.lane.stuck.is_empty());
+    assert!(desk.lane.live.len() == 0 && desk.lane.stuck.is_empty());
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_saga_that_has_ended_is_not_started_again() {
     let ended = desk.rows().remove(0);
     assert!(ended.finished_at.is_some());
     desk.commits();
-    assert!(desk.lane.live.is_empty());
+    assert_eq!(desk.lane.live.len(), 0);
 
     desk.recalls(ended);
     assert!(desk.hears(order_placed(ORDER)).is_nothing());

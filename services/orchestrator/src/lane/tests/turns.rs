@@ -63,12 +63,11 @@ impl Desk {
 
     /// A lane that was claimed anew with these sagas.
     fn claims(&mut self, rows: Vec<SagaRow>) -> Option<Timer> {
-        for row in rows {
-            let (id, live) = self.lane.restore(row).unwrap();
-            self.lane.live.insert(id, live);
-        }
         self.lane.share_limits(1);
-        self.lane.queue_all()
+        for row in rows {
+            self.lane.take_in(row).unwrap();
+        }
+        self.lane.first_turns()
     }
 }
 

@@ -1,9 +1,11 @@
 //! One lane's reading: its partitions' queues into one bounded channel. Separate from [`crate::reader`], which owns
 //! the client that fills the queues.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use backstitch_contracts::headers;
 use backstitch_messaging::{Delivery, FeedItem, Header, TopicPartition};
 use rdkafka::{
     Message,
@@ -118,5 +120,6 @@ fn readable(headers: &BorrowedHeaders) -> Vec<Header> {
 }
 
 fn header(header: rdkafka::message::Header<'_, &[u8]>) -> Header {
-    (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
+    let name = headers::known(header.key).map_or_else(|| header.key.to_owned().into(), Cow::Borrowed);
+    (name, header.value.unwrap_or_default().to_vec())
 }

@@ -1,5 +1,6 @@
 //! W3C trace context as it travels in headers and is stored with what outlives a process.
 
+use backstitch_contracts::headers::{TRACEPARENT, TRACESTATE};
 use serde::{Deserialize, Serialize};
 
 use crate::{Delivery, Header};
@@ -19,14 +20,14 @@ impl TraceContext {
     #[must_use]
     pub fn of(delivery: &Delivery) -> Option<Self> {
         Some(Self {
-            traceparent: delivery.header_text("traceparent")?.to_owned(),
-            tracestate: delivery.header_text("tracestate").map(str::to_owned),
+            traceparent: delivery.header_text(TRACEPARENT)?.to_owned(),
+            tracestate: delivery.header_text(TRACESTATE).map(str::to_owned),
         })
     }
 
     /// The headers that carry it on.
     pub fn headers(&self) -> impl Iterator<Item = Header> {
-        let state = self.tracestate.clone().map(|state| ("tracestate".to_owned(), state.into_bytes()));
-        std::iter::once(("traceparent".to_owned(), self.traceparent.clone().into_bytes())).chain(state)
+        let state = self.tracestate.clone().map(|state| (TRACESTATE.into(), state.into_bytes()));
+        std::iter::once((TRACEPARENT.into(), self.traceparent.clone().into_bytes())).chain(state)
     }
 }

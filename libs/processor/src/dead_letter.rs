@@ -29,7 +29,7 @@ pub(crate) fn dead_letter(
         (headers::DLQ_OFFSET, offset),
         (headers::DLQ_AT, at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)),
     ];
-    all.extend(provenance.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())));
+    all.extend(provenance.into_iter().map(|(name, value)| (name.into(), value.into_bytes())));
     Record {
         topic: format!("{topic}.dlq"),
         partition: None,
@@ -81,7 +81,7 @@ mod tests {
             timestamp_millis: None,
             key: None,
             value: Some(b"bytes".to_vec()),
-            headers: vec![(headers::FORWARDED_FROM.to_owned(), b"saga.commands/3/41".to_vec())],
+            headers: vec![(headers::FORWARDED_FROM.into(), b"saga.commands/3/41".to_vec())],
         };
         let rejection = Rejection::unknown_command("Frobnicate");
         let letter = dead_letter(&delivery, "saga.commands", "orchestrator", &rejection, DateTime::UNIX_EPOCH);

@@ -49,7 +49,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         let delivery = &message.delivery;
         let from = format!("{}/{}/{}", message.topic, delivery.source.partition, delivery.offset);
         let mut headers = delivery.headers.clone();
-        headers.push((headers::FORWARDED_FROM.to_owned(), from.into_bytes()));
+        headers.push((headers::FORWARDED_FROM.into(), from.into_bytes()));
         Record {
             topic: self.shared.inbox.topology().lane_topic.clone(),
             partition: Some(home.0),

@@ -129,6 +129,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_record_is_packed_as_ever() {
+        let records = [Record::new("t", "k", vec![1, 2]).header("a", "b")];
+        let as_ever = [1, 1, b't', 0, 1, 1, b'k', 1, 2, 1, 2, 1, 1, b'a', 1, b'b'];
+        assert_eq!(postcard::to_stdvec(&records.as_slice()).unwrap(), as_ever);
+    }
+
+    #[test]
     fn a_commits_records_come_out_of_their_row_as_they_went_in() {
         let records = vec![
             Record::new("orders.commands", "order-1", vec![0, 1, 2]).header("saga-id", "x"),

@@ -223,7 +223,7 @@ pub(crate) fn read(record: &Record) -> Envelope {
 
 /// A record's headers, as text.
 pub(crate) fn headers(record: &Record) -> HashMap<&str, &str> {
-    record.headers.iter().map(|(name, value)| (name.as_str(), std::str::from_utf8(value).unwrap())).collect()
+    record.headers.iter().map(|(name, value)| (name.as_ref(), std::str::from_utf8(value).unwrap())).collect()
 }
 
 fn schemas() -> Vec<(String, u32, String)> {

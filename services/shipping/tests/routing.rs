@@ -23,7 +23,7 @@ fn message(topic: &str, event_type: &str, data: Value, headers: &[(&str, &str)])
         timestamp_millis: None,
         key: None,
         value: None,
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect(),
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned().into(), value.as_bytes().to_vec())).collect(),
     };
     let envelope = Envelope {
         event_id: Uuid::from_u128(1),

@@ -30,7 +30,7 @@ pub(super) fn message(ask: &Ask, id: Uuid, headers: &[(&str, String)]) -> Messag
         timestamp_millis: None,
         key: Some(ask.key.clone().into_bytes()),
         value: None,
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes())).collect(),
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned().into(), value.clone().into_bytes())).collect(),
     };
     let envelope = Envelope {
         event_id: id,

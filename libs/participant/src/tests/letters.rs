@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use backstitch_contracts::Envelope;
-use backstitch_messaging::{Delivery, TopicPartition};
+use backstitch_messaging::{Delivery, Header, TopicPartition};
 use backstitch_processor::{Input, Message};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -27,12 +27,12 @@ pub(crate) struct Letter {
     flow: String,
     event_type: &'static str,
     data: Value,
-    headers: Vec<(String, Vec<u8>)>,
+    headers: Vec<Header>,
 }
 
 impl Letter {
     pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
-        self.headers.push((name.to_owned(), value.to_string().into_bytes()));
+        self.headers.push((name.to_owned().into(), value.to_string().into_bytes()));
         self
     }
 

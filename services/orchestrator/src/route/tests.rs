@@ -121,7 +121,7 @@ fn an_answer_says_its_try_in_its_metadata_or_else_in_the_header_of_its_command()
     let silent = reserved(ORDER);
     assert_eq!(try_of(&silent), None);
     let mut foreign = silent.clone();
-    foreign.delivery.headers.push(("saga-try".to_owned(), b"2".to_vec()));
+    foreign.delivery.headers.push(("saga-try".into(), b"2".to_vec()));
     assert_eq!(try_of(&foreign), Some(2));
     let mut ours = foreign;
     ours.envelope.metadata.insert("try".to_owned(), "3".to_owned());

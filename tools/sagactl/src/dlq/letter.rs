@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     fn letter() -> Letter {
-        let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+        let header = |name: &'static str, value: &str| (name.into(), value.as_bytes().to_vec());
         let delivery = Delivery {
             source: TopicPartition::new("orders.commands.dlq", 2),
             offset: 17,
@@ -177,7 +177,7 @@ mod tests {
         let record = letter().original();
         assert_eq!((record.topic.as_str(), record.partition), ("orders.commands", Some(3)));
         assert_eq!((record.key, record.value), (Some(b"order-1".to_vec()), Some(vec![0, 1, 2, 255])));
-        let names: Vec<&str> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = record.headers.iter().map(|(name, _)| name.as_ref()).collect();
         assert_eq!(names, ["traceparent", headers::REDRIVE_GROUP]);
         assert_eq!(record.headers[1].1, b"order");
     }

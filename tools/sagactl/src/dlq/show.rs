@@ -44,7 +44,7 @@ pub(crate) async fn show(cli: &Cli, id: &str) -> anyhow::Result<Code> {
 fn headers(letter: &Letter) -> Value {
     let shown = letter.delivery.headers.iter().map(|(name, value)| {
         let text = std::str::from_utf8(value).map_or_else(|_| hex(value), ToOwned::to_owned);
-        (name.clone(), Value::from(text))
+        (name.to_string(), Value::from(text))
     });
     Value::Object(shown.collect::<Map<_, _>>())
 }

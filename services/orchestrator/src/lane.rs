@@ -84,6 +84,8 @@ pub struct SagaLane<E = Sound> {
     engine: E,
     definitions: Arc<Definitions>,
     outgoing: Arc<Outgoing>,
+    /// When the last input was decided.
+    now: DateTime<Utc>,
     live: Residents,
     stuck: HashSet<Uuid>,
     /// Sagas that had to be looked up for this batch.
@@ -137,6 +139,7 @@ impl<E: Engine> SagaLane<E> {
             engine,
             definitions,
             outgoing,
+            now: DateTime::UNIX_EPOCH,
             live: Residents::default(),
             stuck: HashSet::new(),
             recalled: HashMap::new(),
@@ -479,6 +482,7 @@ impl<E: Engine> Logic for SagaLane<E> {
     }
 
     fn decide(&mut self, input: &Input, now: DateTime<Utc>, effects: &mut Effects) -> Result<(), Rejection> {
+        self.now = now;
         self.replaced.clear();
         let (journaled, silent) = (self.journal.len(), self.silent.len());
         let decided = match input {
@@ -496,7 +500,6 @@ impl<E: Engine> Logic for SagaLane<E> {
     }
 
     fn committed(&mut self) {
-        let now = self.staged.values().map(|staged| staged.live.updated_at).max();
         for (id, Staged { mut live, .. }) in std::mem::take(&mut self.staged) {
             live.stored = true;
             self.note_stuck(id, &live);
@@ -513,9 +516,6 @@ impl<E: Engine> Logic for SagaLane<E> {
                     self.live.insert(id, live);
                 }
             }
-        }
-        if let Some(now) = now {
-            self.live.pack_idle(now);
         }
         self.journal.clear();
         self.recalled.clear();
@@ -559,6 +559,7 @@ impl<E: Engine, D: SagaStore> LogicOn<D> for SagaLane<E> {
     }
 
     async fn load(&mut self, inputs: &[&Input], loading: Loading, db: &mut D) -> Result<(), sqlx::Error> {
+        self.live.pack_idle(self.now);
         self.recalled.clear();
         self.strangers.clear();
         let (mut begun, mut named) = (HashSet::new(), HashSet::new());

@@ -7,6 +7,9 @@ pub mod deployed;
 pub mod engine;
 pub mod lane;
 pub mod outgoing;
+#[cfg(test)]
+#[cfg(feature = "system")]
+mod own_database;
 pub mod participants;
 pub mod route;
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use backstitch_processor::{CONFLICT, Database, Statement};
 use chrono::{DateTime, Utc};
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -129,9 +128,18 @@ pub trait SagaStore: Database + OpeningStore {
 #[async_trait]
 impl SagaStore for PgConnection {
     fn live_sagas(&mut self, lane: LaneId) -> BoxStream<'_, Result<SagaRow, sqlx::Error>> {
-        let rows =
-            sqlx::query(concat!(select_saga!(), " WHERE lane = $1 AND finished_at IS NULL")).bind(lane.0).fetch(self);
-        rows.map(|row| saga(&row?)).boxed()
+        let pages = stream::try_unfold((self, Page::First), move |(db, page)| async move {
+            let rows = match page {
+                Page::First => first_page(lane, db).await?,
+                Page::Next => next_page(db).await?,
+            };
+            if rows.is_empty() {
+                sqlx::query("COMMIT").execute(&mut *db).await?;
+                return Ok::<_, sqlx::Error>(None);
+            }
+            Ok(Some((stream::iter(rows).map(|row| saga(&row)), (db, Page::Next))))
+        });
+        pages.try_flatten().boxed()
     }
 
     async fn sagas(&mut self, ids: &[Uuid]) -> Result<Vec<SagaRow>, sqlx::Error> {
@@ -158,6 +166,25 @@ impl SagaStore for PgConnection {
     fn insert_journal(entries: &[JournalRow], batch: &mut Statement) {
         insert_journal(entries, batch);
     }
+}
+
+/// Which part of a lane's sagas is read next.
+enum Page {
+    First,
+    Next,
+}
+
+/// By a cursor, so that no statement lasts as long as its rows are looked at.
+async fn first_page(lane: LaneId, db: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::query("BEGIN").execute(&mut *db).await?;
+    let declare =
+        concat!("DECLARE live NO SCROLL CURSOR FOR ", select_saga!(), " WHERE lane = $1 AND finished_at IS NULL");
+    sqlx::query(declare).bind(lane.0).execute(&mut *db).await?;
+    next_page(db).await
+}
+
+async fn next_page(db: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::query("FETCH 1000 FROM live").fetch_all(db).await
 }
 
 /// Those of these sagas that exist, ended ones too.
@@ -314,3 +341,7 @@ pub async fn definitions(db: &mut PgConnection) -> Result<Vec<(String, Value)>, 
     let rows = sqlx::query("SELECT hash, body FROM saga.definitions ORDER BY first_used_at").fetch_all(db).await?;
     rows.iter().map(|row| Ok((row.try_get("hash")?, row.try_get::<Json<Value>, _>("body")?.0))).collect()
 }
+
+#[cfg(test)]
+#[cfg(feature = "system")]
+mod tests;

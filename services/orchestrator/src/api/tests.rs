@@ -13,12 +13,12 @@ use backstitch_service_kit::config::{AuthSettings, HttpSettings, Role, TokenSett
 use backstitch_service_kit::http::{Guard, app};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use sqlx::types::Json;
-use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{Api, CommandSink, SendCommandError, router};
-use crate::store;
+use crate::{own_database, store};
 
 const OPERATOR: &str = "ann's long random token";
 const DEFINITION: &str = "order-fulfilment";
@@ -143,13 +143,7 @@ struct Orchestrator {
 
 /// An orchestrator's API on a database of its own, beside one whose lane is asleep.
 async fn orchestrator() -> (Orchestrator, String) {
-    let admin = std::env::var("POSTGRES_ADMIN_URL").expect("load target/stack/env: this test needs a real Postgres");
-    let name = format!("api_test_{}", Uuid::new_v4().simple());
-    let mut connection = PgConnection::connect(&admin).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    let (server, _) = admin.rsplit_once('/').unwrap();
-    let db = PgPool::connect(&format!("{server}/{name}")).await.unwrap();
-    crate::migrations().run(&db).await.unwrap();
+    let db = own_database::create().await;
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sagas/order-fulfilment.yaml");
     let definition = Arc::new(backstitch_saga_yaml::load_file(file.as_ref()).unwrap());
     let later =
@@ -190,13 +184,8 @@ impl Orchestrator {
         answered(self.http.post(format!("{}{path}", self.url)).bearer_auth(OPERATOR).json(&body)).await
     }
 
-    /// Leaves nothing behind on the server.
     async fn end(self) {
-        let name: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&self.db).await.unwrap();
-        let admin = std::env::var("POSTGRES_ADMIN_URL").unwrap();
-        let mut connection = PgConnection::connect(&admin).await.unwrap();
-        let drop = sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
-        sqlx::query(drop).execute(&mut connection).await.unwrap();
+        own_database::drop(self.db).await;
     }
 
     async fn start(&self, key: &str) -> Value {

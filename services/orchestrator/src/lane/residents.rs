@@ -7,13 +7,14 @@ use std::sync::Arc;
 use backstitch_processor::chain;
 use backstitch_saga::Definition;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Live;
 
 /// A saga that has not moved for so long is packed. Longer than a saga lasts where nobody waits.
 const PACKED_AFTER: TimeDelta = TimeDelta::seconds(10);
-/// So many are packed at one commit, and twice as many as have moved: a commit must not wait for a crowd.
+/// So many are packed at once, and twice as many as have moved or woken meanwhile: a batch must not wait for a crowd.
 const PACKED_AT_LEAST: usize = 64;
 
 /// A saga that was packed and cannot be unpacked: a fault of this program, since it has packed it itself.
@@ -31,7 +32,7 @@ pub(super) struct Residents {
     sagas: HashMap<Uuid, Resident>,
     /// Those that have moved, and when; of several entries for one saga the last counts.
     moved: VecDeque<(Uuid, DateTime<Utc>)>,
-    /// How many have moved since sagas were last packed.
+    /// How many have moved or woken since sagas were last packed.
     fresh: usize,
 }
 
@@ -78,7 +79,7 @@ impl Residents {
         self.fresh += 1;
     }
 
-    /// A saga that has not moved here yet, as after a claim.
+    /// A saga that has been read from its row just now, and has not moved here.
     pub(super) fn lay_down(&mut self, id: Uuid, live: Live) {
         match Packed::of(&live) {
             Ok(packed) => drop(self.sagas.insert(id, Resident::Packed(packed))),
@@ -99,6 +100,7 @@ impl Residents {
         })?;
         *resident = Resident::Awake { live: Box::new(live), since: now };
         self.moved.push_back((id, now));
+        self.fresh += 1;
         Ok(())
     }
 
@@ -110,12 +112,14 @@ impl Residents {
         {
             let Some(resident) = self.sagas.get_mut(&id) else { continue };
             let Resident::Awake { live, since } = resident else { continue };
-            // Else it has moved again, and another entry says when.
-            if *since == at
-                && let Ok(packed) = Packed::of(live)
-            {
+            // It has moved again, and another entry says when.
+            if *since != at {
+                continue;
+            }
+            left -= 1;
+            // One that would not come out as it went in stays awake until it moves again.
+            if let Some(packed) = Packed::exactly(live) {
                 *resident = Resident::Packed(packed);
-                left -= 1;
             }
         }
     }
@@ -132,20 +136,30 @@ impl Residents {
 }
 
 impl Packed {
-    /// JSON, because a state holds JSON and has no other form; compressed, because JSON repeats itself.
+    /// The saga packed, if it can be unpacked to the same.
+    fn exactly(live: &Live) -> Option<Self> {
+        let packed = Self::of(live).ok()?;
+        packed.unpack().is_ok_and(|unpacked| unpacked == *live).then_some(packed)
+    }
+
+    /// Two JSON texts, one after the other: the state as its row has it, which holds JSON and has no other form, then the
+    /// rest. Compressed, because JSON repeats itself.
     fn of(live: &Live) -> Result<Self, serde_json::Error> {
         let Live { definition, key, state, seq, correlation_id, user_id, trace, .. } = live;
         let Live { started_at, updated_at, search, counted, stored, .. } = live;
-        let about = (key, user_id, correlation_id, trace, search);
-        let text = serde_json::to_vec(&(about, state, seq, (started_at, updated_at), (counted, stored)))?;
+        let mut text = serde_json::to_vec(state)?;
+        let (whose, times, marks) = ((key, user_id, correlation_id), (started_at, updated_at), (counted, stored));
+        serde_json::to_writer(&mut text, &(whose, seq, trace, times, search, marks))?;
         let bytes = lz4_flex::compress_prepend_size(&text).into_boxed_slice();
         Ok(Self { definition: definition.clone(), bytes })
     }
 
     fn unpack(&self) -> Result<Live, UnpackError> {
         let text = lz4_flex::decompress_size_prepended(&self.bytes)?;
-        let (about, state, seq, (started_at, updated_at), (counted, stored)) = serde_json::from_slice(&text)?;
-        let (key, user_id, correlation_id, trace, search) = about;
+        let mut texts = serde_json::Deserializer::from_slice(&text);
+        let state = Deserialize::deserialize(&mut texts)?;
+        let ((key, user_id, correlation_id), seq, trace, (started_at, updated_at), search, (counted, stored)) =
+            Deserialize::deserialize(&mut texts)?;
         let definition = self.definition.clone();
         Ok(Live {
             definition,

@@ -121,7 +121,10 @@ impl<E: Engine> SagaLane<E> {
         let clocks = self.participants.clocks();
         let mut overdue: BTreeMap<String, (Timestamp, Uuid, SagaInput)> = BTreeMap::new();
         for id in self.held.sagas.clone() {
-            self.wake(id, now)?;
+            // Said where it failed; the others must not wait for it.
+            if self.wake(id, now).is_err() {
+                continue;
+            }
             let withheld = self.find(id).map(|live| due(&clocks, live, now).withheld).unwrap_or_default();
             if withheld.is_empty() {
                 self.held.released.insert(id);

@@ -75,8 +75,9 @@ impl<E: Engine> SagaLane<E> {
     /// Answers whether anything followed.
     fn give(&mut self, turn: &Turn, now: DateTime<Utc>, effects: &mut Effects) -> bool {
         let id = turn.saga.as_uuid();
-        // Said where it failed; the saga stays where it is.
+        // Said where it failed.
         if self.wake(id, now).is_err() {
+            effects.remind_on(None, id.to_string(), now + UNSENDABLE_RETRY);
             return false;
         }
         let Some(live) = self.find(id).cloned() else { return false };

@@ -19,12 +19,12 @@ use backstitch_contracts::{Envelope, saga};
 use backstitch_messaging::{LaneId, Record};
 use backstitch_processor::{Effects, Input, Logic, Message, Rejection, Timer};
 use backstitch_saga::Definition;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{SagaLane, row};
 use crate::definitions::Definitions;
-use crate::samples::{headers, noon, order_fulfilment, outgoing, quick_charge, read};
+use crate::samples::{headers, noon, order_fulfilment, order_placed, outgoing, quick_charge, read};
 use crate::store::SagaRow;
 
 /// A lane and the batch it is deciding.
@@ -91,6 +91,18 @@ impl Desk {
     fn commits(&mut self) {
         self.lane.committed();
         self.effects = Effects::default();
+    }
+
+    /// A minute in which the lane does something else: whoever waits is packed.
+    fn much_later(&mut self) {
+        self.now += TimeDelta::minutes(1);
+        self.hears(order_placed(&format!("order at {}", self.now)));
+        self.commits();
+        self.lane.live.pack_idle(self.lane.now);
+    }
+
+    fn is_packed(&self, saga: Uuid) -> bool {
+        self.lane.live.contains(&saga) && self.lane.find(saga).is_none()
     }
 
     fn aborts(&mut self) {

@@ -75,6 +75,19 @@ fn once_it_is_closed_the_attempt_has_the_time_that_it_had_left() {
 }
 
 #[test]
+fn so_it_has_if_it_was_packed_meanwhile() {
+    let (mut desk, participants) = waiting_for_payment(10);
+    participants.learn(vec![opening(seconds(10), None)]);
+    desk.rings(order_saga(), seconds(30));
+    desk.commits();
+    desk.much_later();
+    assert!(desk.is_packed(order_saga()));
+    participants.learn(vec![opening(seconds(10), Some(seconds(100)))]);
+    desk.looks_again(seconds(101));
+    assert_eq!((desk.looks_again_at(), desk.due_at(order_saga())), (None, Some(seconds(120))));
+}
+
+#[test]
 fn a_batch_that_was_not_written_lets_go_what_it_withheld_when_it_is_decided_again() {
     let (mut desk, participants) = waiting_for_payment(10);
     participants.learn(vec![opening(seconds(10), None)]);

@@ -1,31 +1,19 @@
 //! Sagas that wait are packed; nobody notices but the memory.
 
+use backstitch_messaging::TraceContext;
+use backstitch_saga::State;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Answer, Desk};
 use crate::definitions::Definitions;
+use crate::lane::Live;
 use crate::lane::residents::{Residents, UnpackError};
 use crate::samples::{CHARGES, ORDER, by, noon, order_placed, order_saga, paid, reserved, start_charge};
 
-const ELSE: &str = "another-order";
-
 fn seconds(seconds: i64) -> DateTime<Utc> {
     noon() + TimeDelta::seconds(seconds)
-}
-
-impl Desk {
-    /// What goes on in the lane meanwhile, a minute's worth: whoever waits is packed.
-    fn much_later(&mut self) {
-        self.now += TimeDelta::minutes(1);
-        let key = format!("{ELSE}-{}", self.now.timestamp());
-        self.hears(order_placed(&key));
-        self.commits();
-    }
-
-    fn is_packed(&self, saga: Uuid) -> bool {
-        self.lane.live.contains(&saga) && self.lane.find(saga).is_none()
-    }
 }
 
 /// Places an order, has it reserved and paid, with a minute's work between; what was said of it each time.
@@ -67,6 +55,7 @@ fn a_start_of_a_saga_that_is_packed_is_no_second_one() {
     desk.hears(order_placed(ORDER));
     desk.commits();
     desk.much_later();
+    assert!(desk.is_packed(order_saga()));
     assert!(desk.hears(order_placed(ORDER)).is_nothing());
 }
 
@@ -82,12 +71,61 @@ fn after_a_claim_sagas_lie_packed_and_ring() {
     assert!(!next.rings(row.id, due).is_nothing());
 }
 
-/// A charge that a lane has decided, as it is in memory.
-fn charge() -> (Uuid, super::super::Live) {
+/// A charge that a lane has decided, as it is in memory; no two of its fields are alike.
+fn charge() -> (Uuid, Live) {
     let mut desk = Desk::new();
     desk.hears(by("ada", start_charge("42")));
     let saga = Definitions::saga_id(CHARGES, "42");
-    (saga, desk.lane.find(saga).unwrap().clone())
+    let live = desk.lane.find(saga).unwrap().clone();
+    let trace = TraceContext { traceparent: "00-1-2-01".into(), tracestate: Some("a=b".into()) };
+    let search = [("customer".to_owned(), "ada".to_owned())].into();
+    let started_at = noon() - TimeDelta::nanoseconds(1_234_567_891);
+    let live = Live { trace: Some(trace), search, started_at, counted: true, stored: false, seq: 7, ..live };
+    (saga, live)
+}
+
+#[test]
+fn a_saga_that_holds_any_json_wakes_with_the_same() {
+    let (id, mut live) = charge();
+    let odd = json!({ "float": 31.245_270_191_439_438, "big": u64::MAX, "small": i64::MIN, "text": "\u{0}ß\"\n" });
+    for data in [odd, nested(60)] {
+        let State::Advancing(advancing) = &mut live.state else { panic!("{:?}", live.state) };
+        advancing.saga.data = data;
+        let mut residents = Residents::default();
+        residents.insert(id, live.clone());
+        residents.pack_idle(seconds(10));
+        assert_eq!(residents.get(&id), None);
+        residents.wake(id, seconds(20)).unwrap();
+        assert_eq!(residents.get(&id), Some(&live));
+    }
+}
+
+#[test]
+fn a_saga_that_would_not_come_out_as_it_went_in_stays_awake() {
+    let (id, mut live) = charge();
+    let State::Advancing(advancing) = &mut live.state else { panic!("{:?}", live.state) };
+    advancing.saga.data = nested(200);
+    let mut residents = Residents::default();
+    residents.insert(id, live.clone());
+    residents.pack_idle(seconds(10));
+    assert_eq!(residents.get(&id), Some(&live));
+}
+
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(json!(1), |inner, _| json!([inner]))
+}
+
+#[test]
+fn whoever_was_woken_for_nothing_is_packed_again_though_nothing_is_written() {
+    let mut residents = Residents::default();
+    let (_, live) = charge();
+    let ids: Vec<Uuid> = (0..1_000).map(Uuid::from_u128).collect();
+    for id in &ids {
+        residents.lay_down(*id, live.clone());
+        residents.wake(*id, seconds(0)).unwrap();
+    }
+    residents.pack_idle(seconds(10));
+    assert!(ids.iter().all(|id| residents.get(id).is_none()));
 }
 
 #[test]
@@ -130,7 +168,7 @@ fn a_crowd_is_packed_a_part_at_each_commit() {
     for id in &ids {
         residents.insert(*id, live.clone());
     }
-    // What has just moved is no reason to pack more than a few.
+    // As if long ago: what has moved since is packed at once.
     residents.pack_idle(seconds(0));
     let awake = |residents: &Residents| ids.iter().filter(|id| residents.get(id).is_some()).count();
     residents.pack_idle(seconds(20));

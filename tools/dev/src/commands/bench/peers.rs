@@ -144,7 +144,8 @@ impl Measured {
         let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
         let figures = json!({
             "machine": format!("{cores} cores, everything on them"),
-            "seconds": options.windows.seconds, "rounds": options.rounds, "medians": medians, "skipped": skipped, "turns": self.turns,
+            "seconds": options.windows.seconds, "warm_up_seconds": options.windows.warm_up_seconds, "rounds": options.rounds,
+            "medians": medians, "skipped": skipped, "turns": self.turns,
         });
         let out = workspace().join("target/bench-peers.json");
         fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("could not write {}", out.display()))?;

@@ -128,15 +128,14 @@ pub(crate) async fn make(group: &mut Group, load: &Load, fault: Fault, number: u
     }
     let watch = Watch { began, struck, decided_after, lanes, affected };
     gone_on(group, load, &pids, &watch).await?;
-    Ok(watch.judge(&load.seen(), &load.take_ended()))
+    Ok(watch.judge(&load.seen(), &load.under_way(), &load.take_ended()))
 }
 
 /// Waits until all lanes have another owner, and all sagas have gone on.
 async fn gone_on(group: &mut Group, load: &Load, pids: &BTreeSet<i32>, watch: &Watch) -> Result<()> {
     while watch.struck.elapsed() < PATIENCE {
-        let moved = watch.moved(&load.seen());
-        if moved.len() == watch.affected.len() && group.lanes_of(pids).await?.is_empty() && watch.every_lane_moved(load)
-        {
+        let all_moved = watch.still(&watch.moved(&load.seen()), &load.under_way()) == 0;
+        if all_moved && group.lanes_of(pids).await?.is_empty() && watch.every_lane_moved(load) {
             break;
         }
         tokio::time::sleep(LOOK_AGAIN * 5).await;
@@ -156,6 +155,12 @@ impl Watch {
         moved
     }
 
+    /// How many affected sagas have yet to go on. One that is no longer under way and has not moved had its end decided
+    /// before the fault, and only heard of after it.
+    fn still(&self, moved: &HashMap<Uuid, f64>, under_way: &HashMap<Uuid, Begun>) -> usize {
+        self.affected.keys().filter(|saga| !moved.contains_key(saga) && under_way.contains_key(saga)).count()
+    }
+
     fn every_lane_moved(&self, load: &Load) -> bool {
         let seen = load.seen();
         let since = |entry: &&Moved| entry.decided > self.decided_after;
@@ -163,9 +168,9 @@ impl Watch {
         self.lanes.is_subset(&moved)
     }
 
-    fn judge(&self, seen: &[Moved], ended: &[Ended]) -> Trial {
+    fn judge(&self, seen: &[Moved], under_way: &HashMap<Uuid, Begun>, ended: &[Ended]) -> Trial {
         let moved = self.moved(seen);
-        let still = self.affected.len().saturating_sub(moved.len());
+        let still = self.still(&moved, under_way);
         let (usual, worst_second) = self.throughput(ended, Instant::now());
         let standstills_ms = self.lanes.iter().map(|lane| self.standstill_ms(*lane, seen)).collect();
         Trial { standstills_ms, moved_ms: moved.into_values().collect(), still, usual, worst_second }
@@ -221,7 +226,7 @@ mod tests {
     fn what_the_dead_had_decided_is_not_taken_for_going_on() {
         let watch = watch(Instant::now());
         let seen = [entry(&watch, 1, 4_010, -5), entry(&watch, 1, 9_500, 5_400), entry(&watch, 2, 9_600, 5_500)];
-        let trial = watch.judge(&seen, &[]);
+        let trial = watch.judge(&seen, &HashMap::new(), &[]);
         assert_eq!((trial.moved_ms, trial.still), (vec![5_500.0], 0));
     }
 
@@ -229,14 +234,21 @@ mod tests {
     fn a_standstill_is_the_longest_silence_of_the_lane_that_ends_after_the_fault() {
         let watch = watch(Instant::now());
         let seen = [entry(&watch, 2, 3_000, -1_000), entry(&watch, 2, 3_900, -100), entry(&watch, 1, 9_900, 5_900)];
-        assert_eq!(watch.judge(&seen, &[]).standstills_ms, [6_000.0]);
+        assert_eq!(watch.judge(&seen, &HashMap::new(), &[]).standstills_ms, [6_000.0]);
     }
 
     #[test]
     fn a_saga_that_never_goes_on_is_told() {
         let watch = watch(Instant::now());
-        let trial = watch.judge(&[entry(&watch, 2, 9_000, 5_000)], &[]);
+        let trial = watch.judge(&[entry(&watch, 2, 9_000, 5_000)], &watch.affected, &[]);
         assert_eq!((trial.moved_ms.len(), trial.still), (0, 1));
+    }
+
+    #[test]
+    fn a_saga_whose_end_was_decided_before_the_fault_and_heard_of_after_it_was_not_affected() {
+        let watch = watch(Instant::now());
+        let trial = watch.judge(&[entry(&watch, 1, 4_010, -5)], &HashMap::new(), &[]);
+        assert_eq!((trial.moved_ms.len(), trial.still), (0, 0));
     }
 
     #[test]

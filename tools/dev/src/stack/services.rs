@@ -113,6 +113,15 @@ pub(super) fn migrate(stack: &Stack, service: Service) -> Result<()> {
     Ok(())
 }
 
+/// Read by the services' runtime.
+const WORKERS: &str = "TOKIO_WORKER_THREADS";
+
+/// Threads of a service's runtime. Five services share this machine with Kafka and Postgres: as many threads each as there are
+/// cores only wake each other.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).max(1))
+}
+
 /// The variables of one service.
 fn settings(stack: &Stack, service: Service, component: Component) -> Result<BTreeMap<String, String>> {
     let simulators = format!("http://127.0.0.1:{}", stack.port("simulators")?);
@@ -133,6 +142,9 @@ fn settings(stack: &Stack, service: Service, component: Component) -> Result<BTr
         Service::Order => set("READ_DATABASE__URL", database_url(stack, "order_read")?),
         Service::Inventory => None,
     };
+    if std::env::var_os(WORKERS).is_none() {
+        settings.insert(WORKERS.to_owned(), workers().to_string());
+    }
     let beyond = stack.memory.read().settings;
     settings.extend(beyond.get(service.name()).cloned().unwrap_or_default());
     Ok(settings)

@@ -69,7 +69,7 @@ pub struct Takeover {
     /// Trials of each
     #[arg(long, default_value_t = 5)]
     pub trials: u32,
-    /// Every fault, protocol and membership, 20 trials each: about two hours
+    /// Every fault, protocol and membership, 20 trials each: about an hour and a half
     #[arg(long)]
     pub full: bool,
     /// Sagas begun a second

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backstitch_contracts::headers;
 use backstitch_messaging::{Record, TraceContext};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -33,7 +34,7 @@ impl Effects {
     /// one already.
     pub fn publish(&mut self, mut record: Record) {
         if let Some(trace) = &self.trace
-            && !record.headers.iter().any(|(name, _)| name == "traceparent")
+            && !record.headers.iter().any(|(name, _)| name == headers::TRACEPARENT)
         {
             record.headers.extend(trace.headers());
         }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use backstitch_contracts::headers::{TRACEPARENT, TRACESTATE};
 use backstitch_messaging::TraceContext;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::TraceContextExt as _;
@@ -42,14 +43,14 @@ pub(crate) fn context_of(span: &Span, incoming: Option<&TraceContext>) -> Option
     }
     let mut carrier = HashMap::new();
     opentelemetry_sdk::propagation::TraceContextPropagator::new().inject_context(&context, &mut carrier);
-    let traceparent = carrier.remove("traceparent")?;
-    Some(TraceContext { traceparent, tracestate: carrier.remove("tracestate").filter(|state| !state.is_empty()) })
+    let traceparent = carrier.remove(TRACEPARENT)?;
+    Some(TraceContext { traceparent, tracestate: carrier.remove(TRACESTATE).filter(|state| !state.is_empty()) })
 }
 
 fn extract(trace: &TraceContext) -> opentelemetry::Context {
-    let mut carrier = HashMap::from([("traceparent".to_owned(), trace.traceparent.clone())]);
+    let mut carrier = HashMap::from([(TRACEPARENT.to_owned(), trace.traceparent.clone())]);
     if let Some(state) = &trace.tracestate {
-        carrier.insert("tracestate".to_owned(), state.clone());
+        carrier.insert(TRACESTATE.to_owned(), state.clone());
     }
     opentelemetry_sdk::propagation::TraceContextPropagator::new().extract(&carrier)
 }

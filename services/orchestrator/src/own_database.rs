@@ -6,9 +6,9 @@ use uuid::Uuid;
 /// An empty one with the orchestrator's tables.
 pub(crate) async fn create() -> PgPool {
     let name = format!("orchestrator_test_{}", Uuid::new_v4().simple());
-    let mut connection = PgConnection::connect(&admin()).await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
     let admin = admin();
+    let mut connection = PgConnection::connect(&admin).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
     let (server, _) = admin.rsplit_once('/').unwrap();
     let db = PgPool::connect(&format!("{server}/{name}")).await.unwrap();
     crate::migrations().run(&db).await.unwrap();

@@ -128,18 +128,8 @@ pub trait SagaStore: Database + OpeningStore {
 #[async_trait]
 impl SagaStore for PgConnection {
     fn live_sagas(&mut self, lane: LaneId) -> BoxStream<'_, Result<SagaRow, sqlx::Error>> {
-        let pages = stream::try_unfold((self, Page::First), move |(db, page)| async move {
-            let rows = match page {
-                Page::First => first_page(lane, db).await?,
-                Page::Next => next_page(db).await?,
-            };
-            if rows.is_empty() {
-                sqlx::query("COMMIT").execute(&mut *db).await?;
-                return Ok::<_, sqlx::Error>(None);
-            }
-            Ok(Some((stream::iter(rows).map(|row| saga(&row)), (db, Page::Next))))
-        });
-        pages.try_flatten().boxed()
+        let pages = stream::once(open_cursor(lane, self)).map_ok(|db| stream::try_unfold(db, next_page)).try_flatten();
+        pages.map_ok(|rows| stream::iter(rows).map(|row| saga(&row))).try_flatten().boxed()
     }
 
     async fn sagas(&mut self, ids: &[Uuid]) -> Result<Vec<SagaRow>, sqlx::Error> {
@@ -168,23 +158,23 @@ impl SagaStore for PgConnection {
     }
 }
 
-/// Which part of a lane's sagas is read next.
-enum Page {
-    First,
-    Next,
-}
-
 /// By a cursor, so that no statement lasts as long as its rows are looked at.
-async fn first_page(lane: LaneId, db: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+async fn open_cursor(lane: LaneId, db: &mut PgConnection) -> Result<&mut PgConnection, sqlx::Error> {
     sqlx::query("BEGIN").execute(&mut *db).await?;
     let declare =
         concat!("DECLARE live NO SCROLL CURSOR FOR ", select_saga!(), " WHERE lane = $1 AND finished_at IS NULL");
     sqlx::query(declare).bind(lane.0).execute(&mut *db).await?;
-    next_page(db).await
+    Ok(db)
 }
 
-async fn next_page(db: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
-    sqlx::query("FETCH 1000 FROM live").fetch_all(db).await
+/// The next rows, and the connection to go on with. Nothing once all were read; then the cursor is closed.
+async fn next_page(db: &mut PgConnection) -> Result<Option<(Vec<PgRow>, &mut PgConnection)>, sqlx::Error> {
+    let rows = sqlx::query("FETCH 1000 FROM live").fetch_all(&mut *db).await?;
+    if rows.is_empty() {
+        sqlx::query("COMMIT").execute(db).await?;
+        return Ok(None);
+    }
+    Ok(Some((rows, db)))
 }
 
 /// Those of these sagas that exist, ended ones too.

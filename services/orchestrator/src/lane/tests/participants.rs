@@ -38,6 +38,15 @@ fn waiting_for_payment(silences_max: u32) -> (Desk, Arc<Participants>) {
     (desk, participants)
 }
 
+/// The same, rung while the breaker is open since 10 s after noon.
+fn withholding() -> (Desk, Arc<Participants>) {
+    let (mut desk, participants) = waiting_for_payment(10);
+    participants.learn(vec![opening(seconds(10), None)]);
+    desk.rings(order_saga(), seconds(30));
+    desk.commits();
+    (desk, participants)
+}
+
 impl Desk {
     fn looks_again(&mut self, at: DateTime<Utc>) -> Answer {
         self.now = at;
@@ -61,10 +70,7 @@ fn while_a_breaker_is_open_its_steps_do_not_fall_silent_and_nothing_is_written()
 
 #[test]
 fn once_it_is_closed_the_attempt_has_the_time_that_it_had_left() {
-    let (mut desk, participants) = waiting_for_payment(10);
-    participants.learn(vec![opening(seconds(10), None)]);
-    desk.rings(order_saga(), seconds(30));
-    desk.commits();
+    let (mut desk, participants) = withholding();
     participants.learn(vec![opening(seconds(10), Some(seconds(40)))]);
     desk.looks_again(seconds(41));
     assert_eq!((desk.looks_again_at(), desk.due_at(order_saga())), (None, Some(seconds(60))));
@@ -76,10 +82,7 @@ fn once_it_is_closed_the_attempt_has_the_time_that_it_had_left() {
 
 #[test]
 fn so_it_has_if_it_was_packed_meanwhile() {
-    let (mut desk, participants) = waiting_for_payment(10);
-    participants.learn(vec![opening(seconds(10), None)]);
-    desk.rings(order_saga(), seconds(30));
-    desk.commits();
+    let (mut desk, participants) = withholding();
     desk.much_later();
     assert!(desk.is_packed(order_saga()));
     participants.learn(vec![opening(seconds(10), Some(seconds(100)))]);
@@ -105,10 +108,7 @@ fn a_batch_that_was_not_written_lets_go_what_it_withheld_when_it_is_decided_agai
 
 #[test]
 fn the_saga_s_own_deadline_runs_on() {
-    let (mut desk, participants) = waiting_for_payment(10);
-    participants.learn(vec![opening(seconds(10), None)]);
-    desk.rings(order_saga(), seconds(30));
-    desk.commits();
+    let (mut desk, _) = withholding();
     let answer = desk.rings(order_saga(), noon() + TimeDelta::minutes(15));
     assert!(answer.entries().contains(&"RollbackStarted"), "{:?}", answer.entries());
 }

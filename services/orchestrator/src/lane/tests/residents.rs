@@ -161,7 +161,7 @@ fn who_has_moved_again_stays_awake_and_who_has_ended_is_gone() {
 }
 
 #[test]
-fn a_crowd_is_packed_a_part_at_each_commit() {
+fn a_crowd_is_packed_a_part_at_each_batch() {
     let (_, live) = charge();
     let mut residents = Residents::default();
     let ids: Vec<Uuid> = (0..1_000).map(Uuid::from_u128).collect();

@@ -1,6 +1,10 @@
 //! The texts of an append, as parts of one data-modifying statement. Separate, because a lane puts them into a statement
 //! of its own while [`crate::PostgresStore`] has its appends written by the database's own function.
 //!
+//! No part writes the table of ids. What a lane appends cannot come twice: its statement is fenced, each stream must be at
+//! its version, and ids are derived from what caused them. Ids are for whoever appends through the store, and may have to
+//! ask again.
+//!
 //! Each part's arguments are arrays, in the order of [`crate::HeadColumns`] and [`crate::EventColumns`]. A part for heads
 //! answers one row for each head that was where it was expected: fewer rows than heads are a conflict.
 
@@ -42,13 +46,12 @@ macro_rules! events {
                 $8::uuid[], $9::uuid[], $10::text[], $11::jsonb[], $12::jsonb[]) WITH ORDINALITY
          AS e (stream_id, version, event_id, event_type, event_version, aggregate_type, occurred_at, correlation_id,
                causation_id, user_id, data, metadata, nth)
-    ORDER BY e.nth
-    RETURNING store.events.event_id, store.events.transaction_id, store.events.position"
+    ORDER BY e.nth"
         )
     };
 }
 
-/// The events; the part must be named `events`. Arguments as in [`crate::EventColumns`]; positions follow the order of
+/// The events. Arguments as in [`crate::EventColumns`]; positions follow the order of
 /// the arrays. An event comes after its stream's newest in the global order, even where this transaction took its id
 /// first and then waited for the stream's head.
 pub const EVENTS: &str =
@@ -57,8 +60,3 @@ pub const EVENTS: &str =
 /// The same for streams whose writers never overlap, so that each takes its id after the one before has committed: the
 /// heads need not be looked at.
 pub const EVENTS_IN_TURN: &str = events!("t.now");
-
-/// The events' ids; the part comes after the events, and has no arguments. An id that is stored already fails the
-/// statement as a violated unique key.
-pub const EVENT_IDS: &str = "INSERT INTO store.event_ids (event_id, transaction_id, position)
-    SELECT events.event_id, events.transaction_id, events.\"position\" FROM events";

@@ -166,10 +166,9 @@ async fn slow_append(database: &Database, streams: [&StreamId; 2], between: impl
     between().await;
     let heads = lock_heads(&written, &std::collections::BTreeSet::new(), &mut transaction).await.unwrap();
     let text = format!(
-        "WITH moved AS ({}), events AS ({}), event_ids AS ({}) SELECT (SELECT count(*) FROM moved)",
+        "WITH moved AS ({}), events AS ({}) SELECT (SELECT count(*) FROM moved)",
         append_sql::MOVED_HEADS.replace("$1", "$13").replace("$2", "$14").replace("$3", "$15"),
-        append_sql::EVENTS,
-        append_sql::EVENT_IDS
+        append_sql::EVENTS
     );
     let names: Vec<String> = streams.iter().map(ToString::to_string).collect();
     let before: Vec<i64> = streams.iter().map(|stream| heads[*stream].as_i64()).collect();

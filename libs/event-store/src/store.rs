@@ -84,7 +84,8 @@ pub trait EventStore: Send + Sync {
     /// When the store cannot be read.
     async fn read(&self, selection: &Selection, after: Cursor, limit: u32) -> Result<Page, ReadError>;
 
-    /// The event with that id.
+    /// The event with that id, if it was appended through a store; what a processor's lanes wrote beside their own rows has
+    /// no entry by its id.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -1,7 +1,11 @@
 //! [`Inbox`] on Kafka: a membership for ownership and a reader for records. Separate from both, which know nothing of
 //! each other.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use backstitch_messaging::{Feed, Inbox, InboxError, LaneId, Ownership, TopicPartition, Topology};
@@ -57,7 +61,8 @@ pub struct KafkaInbox {
     membership: Membership,
     reader: Reader,
     asker: Asker,
-    readings: Mutex<HashMap<LaneId, Reading>>,
+    /// Each lane's, and those that have yet to let go of their partitions.
+    readings: std::sync::Mutex<HashMap<LaneId, Reading>>,
     positions: Arc<Positions>,
 }
 
@@ -85,8 +90,12 @@ impl KafkaInbox {
             announcer,
             Arc::clone(&positions),
         )?;
-        let (ownership, readings) = (Mutex::new(ownership), Mutex::default());
+        let (ownership, readings) = (Mutex::new(ownership), std::sync::Mutex::default());
         Ok(Self { topology, owned, ownership, membership, reader, asker, readings, positions })
+    }
+
+    fn readings(&self) -> MutexGuard<'_, HashMap<LaneId, Reading>> {
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long ago the membership last turned to the broker. Minutes mean that its thread hangs: readiness fails.
@@ -123,19 +132,19 @@ impl Inbox for KafkaInbox {
             let offset = known.get(&source).copied();
             (source, offset)
         });
-        let mut readings = self.readings.lock().await;
-        if let Some(old) = readings.remove(&lane) {
-            old.stop().await;
+        let old = self.readings().remove(&lane);
+        if let Some(old) = old {
+            old.end().await;
         }
         let (feed, reading) = self.reader.read(from.collect()).await.map_err(|error| refused("read", &error))?;
-        readings.insert(lane, reading);
+        self.readings().insert(lane, reading);
         Ok(feed)
     }
 
+    // The client takes a tenth of a second to let go of partitions, and whoever hands a lane over need not wait for it.
     async fn stop(&self, lane: LaneId) {
-        let mut readings = self.readings.lock().await;
-        if let Some(reading) = readings.remove(&lane) {
-            reading.stop().await;
+        if let Some(reading) = self.readings().get_mut(&lane) {
+            reading.stop();
         }
     }
 
@@ -152,9 +161,9 @@ impl Inbox for KafkaInbox {
 
     async fn close(&self) {
         self.membership.leave().await;
-        let readings = std::mem::take(&mut *self.readings.lock().await);
+        let readings = std::mem::take(&mut *self.readings());
         for (_, reading) in readings {
-            reading.stop().await;
+            reading.end().await;
         }
     }
 }

@@ -116,7 +116,7 @@ fn membership_config(settings: &KafkaSettings, group: &str) -> ClientConfig {
             // A killed member's lanes move after this long.
             .set("session.timeout.ms", settings.session_timeout_ms.to_string())
             // A member learns of a rebalance by its heartbeat, and so a moving lane is nobody's for as long.
-            .set("heartbeat.interval.ms", (settings.session_timeout_ms / 12).max(200).to_string()),
+            .set("heartbeat.interval.ms", heartbeat_ms(settings.session_timeout_ms).to_string()),
         // Here the broker sets session timeout, heartbeats and assignor, and the client refuses ours.
         GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
     };
@@ -124,6 +124,11 @@ fn membership_config(settings: &KafkaSettings, group: &str) -> ClientConfig {
         config.set("group.instance.id", instance);
     }
     config
+}
+
+/// A fifteenth of the session, less half a look: a heartbeat that is not quite due when the client looks waits for the next.
+fn heartbeat_ms(session_timeout_ms: u32) -> u32 {
+    (session_timeout_ms / 15).max(200) - 50
 }
 
 /// What the thread owns.

@@ -51,14 +51,19 @@ pub(crate) struct Reader {
 
 /// The reading of some partitions. Dropping it ends them too, in its own time.
 pub(crate) struct Reading {
-    stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
     ended: oneshot::Receiver<()>,
 }
 
 impl Reading {
-    /// Ends the reading; returns once the partitions are free to be read anew.
-    pub(crate) async fn stop(self) {
-        drop(self.stop);
+    /// Ends the reading, in its own time.
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// The same; returns once the partitions are free to be read anew.
+    pub(crate) async fn end(mut self) {
+        self.stop();
         let _ = self.ended.await;
     }
 }
@@ -104,7 +109,7 @@ impl Reader {
             let _ = blocking(move || unassign(&consumer, sources)).await;
             drop(gone);
         });
-        Ok((feed, Reading { stop, ended }))
+        Ok((feed, Reading { stop: Some(stop), ended }))
     }
 }
 

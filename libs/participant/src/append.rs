@@ -51,8 +51,6 @@ pub fn add_append(statement: &mut Statement, events: Vec<(StreamId, StreamVersio
         .bind(columns.user_ids)
         .bind(columns.data)
         .bind(columns.metadata);
-    // By its name after the events, which it reads.
-    statement.part("events_ids", append_sql::EVENT_IDS);
 }
 
 // Each stream once: a common table expression must not touch a row twice.

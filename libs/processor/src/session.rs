@@ -76,10 +76,13 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         let claimed_at = Instant::now();
         let mut logic = (shared.make_logic)(lane);
         let mut timers = Timers::default();
-        for timer in logic.claimed(lane, &mut *db).await?.into_iter().chain(claimed.timers.iter().cloned()) {
+        let (found, ()) = tokio::join!(
+            logic.claimed(lane, &mut *db),
+            start_anew_where_shortened(lane, &shared, &mut claimed.positions)
+        );
+        for timer in found?.into_iter().chain(claimed.timers.iter().cloned()) {
             timers.set(timer);
         }
-        start_anew_where_shortened(lane, &shared, &mut claimed.positions).await;
         let from: Vec<_> = claimed.positions.iter().map(|(source, offset)| (source.clone(), *offset)).collect();
         let feed = shared.inbox.read(lane, &from).await?;
         tracing::info!(%lane, epoch = claimed.epoch, timers = timers.len(), calls = claimed.jobs.len(), "claimed");

@@ -81,6 +81,8 @@ impl Fence<'_> {
         Ok(())
     }
 
+    // Rows that come and go are looked up one by one: joined with what is to go, a table that was empty when the plan was
+    // made is walked for each of them. Nobody else moves a row of this lane meanwhile, or the fence fails.
     fn timers(&self, effects: &Effects, statement: &mut Statement) {
         let mut set = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut cancelled = Vec::new();
@@ -115,8 +117,9 @@ impl Fence<'_> {
             statement
                 .part(
                     "timers_gone",
-                    "DELETE FROM processor.timers AS t USING unnest($1::integer[], $2::text[]) AS n (lane, id)
-                     WHERE t.lane = n.lane AND t.id = n.id",
+                    "DELETE FROM processor.timers WHERE ctid = ANY (ARRAY(
+                         SELECT (SELECT t.ctid FROM processor.timers AS t WHERE t.lane = n.lane AND t.id = n.id)
+                         FROM unnest($1::integer[], $2::text[]) AS n (lane, id)))",
                 )
                 .bind(self.lanes(cancelled.len()))
                 .bind(cancelled);
@@ -143,8 +146,9 @@ impl Fence<'_> {
             statement
                 .part(
                     "jobs_gone",
-                    "DELETE FROM processor.jobs AS j USING unnest($1::integer[], $2::text[]) AS n (lane, id)
-                     WHERE j.lane = n.lane AND j.id = n.id",
+                    "DELETE FROM processor.jobs WHERE ctid = ANY (ARRAY(
+                         SELECT (SELECT j.ctid FROM processor.jobs AS j WHERE j.lane = n.lane AND j.id = n.id)
+                         FROM unnest($1::integer[], $2::text[]) AS n (lane, id)))",
                 )
                 .bind(self.lanes(effects.answered.len()))
                 .bind(effects.answered.clone());

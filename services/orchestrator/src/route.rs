@@ -80,7 +80,7 @@ pub fn flow_keys(definitions: &Definitions, message: &Message) -> BTreeSet<Strin
     } else {
         let (topic, event_type, event) = (message.topic.as_str(), envelope.event_type.as_str(), &envelope.data);
         for definition in definitions.all_deployed() {
-            keys.extend(definition.starts_with(topic, event_type, event).map(|start| start.key));
+            keys.extend(definition.start_key(topic, event_type, event));
         }
         for definition in definitions.all().iter() {
             keys.extend(definition.reply_keys(topic, event_type, event));
@@ -150,7 +150,7 @@ fn observations(definitions: &Definitions, message: &Message) -> Result<Vec<Targ
     let mut targets = Vec::new();
     for definition in definitions.all_deployed().filter(|definition| definition.observes() == Some(flow)) {
         let mut keys = definition.reply_keys(topic, event_type, event);
-        keys.extend(definition.starts_with(topic, event_type, event).map(|start| start.key));
+        keys.extend(definition.start_key(topic, event_type, event));
         for key in keys.into_iter().filter(|key| !message.elsewhere.contains(key)) {
             check_key(&key)?;
             let started_by = StartedBy { topic: message.topic.clone(), event_type: envelope.event_type.clone() };

@@ -48,8 +48,16 @@ pub enum GatewayKind {
     /// Over HTTP.
     #[default]
     Http,
-    /// None: answered at once within the process.
+    /// None: commands are answered at once, in the transaction that they came in.
     Instant,
+}
+
+impl GatewaySettings {
+    /// The gateway that can be done without, if that is the way.
+    #[must_use]
+    pub fn instant(&self) -> Option<InstantGateway> {
+        (self.kind == GatewayKind::Instant).then_some(InstantGateway)
+    }
 }
 
 impl Default for GatewaySettings {

@@ -36,7 +36,8 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let calls = CallsOf(GatewayCalls(gateway::open(context.config.gateway.clone())?));
     let settings = ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?);
     let settings = Arc::new(settings.with_snapshots(context.config.snapshots.every, wires.pool.clone()));
-    let payments = Payments { retries: context.config.choreography.retries() };
+    let payments =
+        Payments { retries: context.config.choreography.retries(), instant: context.config.gateway.instant() };
     let heard = if context.config.choreography.enabled { &[orders::EVENTS, inventory::EVENTS][..] } else { &[] };
     let inputs = heard.iter().copied().map(str::to_owned).collect();
     let plan = InboxPlan { group: NAME.to_owned(), lane_topic: COMMANDS.to_owned(), inputs };

@@ -16,9 +16,12 @@ fn a_charge_and_its_refund_keep_the_contract() -> anyhow::Result<()> {
     let charge = json!({ "order_id": ORDER, "amount": 1_000, "currency": "EUR", "customer_id": ORDER });
     let charge = Ask::new("payments.commands", "ProcessPayment", ORDER, charge);
     let refund = json!({ "order_id": ORDER, "reason": "no longer wanted" });
-    let trial = Trial::of(Payments::default(), &Catalog::embedded()?, "payments.events", charge)
-        .undone_by(Ask::new("payments.commands", "RefundPayment", ORDER, refund))
-        .calling(CallsOf(GatewayCalls(Arc::new(InstantGateway))));
-    keeps_the_contract(&trial);
+    for instant in [None, Some(InstantGateway)] {
+        let payments = Payments { instant, ..Payments::default() };
+        let trial = Trial::of(payments, &Catalog::embedded()?, "payments.events", charge.clone())
+            .undone_by(Ask::new("payments.commands", "RefundPayment", ORDER, refund.clone()))
+            .calling(CallsOf(GatewayCalls(Arc::new(InstantGateway))));
+        keeps_the_contract(&trial);
+    }
     Ok(())
 }

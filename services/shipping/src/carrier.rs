@@ -52,8 +52,16 @@ pub enum CarrierKind {
     /// Over HTTP.
     #[default]
     Http,
-    /// None: answered at once within the process.
+    /// None: commands are answered at once, in the transaction that they came in.
     Instant,
+}
+
+impl CarrierSettings {
+    /// The carrier that can be done without, if that is the way.
+    #[must_use]
+    pub fn instant(&self) -> Option<InstantCarrier> {
+        (self.kind == CarrierKind::Instant).then_some(InstantCarrier)
+    }
 }
 
 impl Default for CarrierSettings {

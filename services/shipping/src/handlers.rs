@@ -16,7 +16,7 @@ use backstitch_processor::{Message, Rejection, Use};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, InstantCarrier};
 use crate::domain::{
     CallBack, Cancelling, Following, Parcel, ParcelOutcome, Sending, Shipment, ShippingEvent, called_back, cancel,
     cancelled, hear_confirmed, hear_placed, leave, note_delivery, pause, refused, settle_followed, settle_parcel, ship,
@@ -27,6 +27,8 @@ use crate::domain::{
 pub struct Shipments {
     /// How long after shipping the carrier is first asked whether the parcel arrived, if ever.
     pub ask_after: Option<TimeDelta>,
+    /// Set where no carrier has to be asked: a command is then answered in the transaction that it came in.
+    pub instant: Option<InstantCarrier>,
 }
 
 /// An order's stream.
@@ -166,10 +168,7 @@ impl Participant for Shipments {
     fn decide(&self, command: &Command, view: &View<'_, Self>) -> Answer<Self> {
         match command {
             Command::Ship(command) => match ship(&view.state.shipment, command, view.id, view.attempt) {
-                Sending::Ask(parcel) => Answer::Call {
-                    call: Call::Ship(parcel.clone()),
-                    changes: Changes::of(ShippingEvent::ParcelRequested(parcel)),
-                },
+                Sending::Ask(parcel) => self.ask(parcel, view),
                 Sending::Known(event) => settled(vec![event]),
             },
             Command::Cancel(_) => self.compensate(command, view),
@@ -179,6 +178,9 @@ impl Participant for Shipments {
     fn compensate(&self, command: &Command, view: &View<'_, Self>) -> Answer<Self> {
         let Command::Cancel(command) = command else { return self.decide(command, view) };
         match cancel(&view.state.shipment, command) {
+            Ok(Cancelling::Ask(_)) if self.instant.is_some() => {
+                Answer::Done(Changes::of(cancelled(command)).cancel_timer(DELIVERY))
+            }
             Ok(Cancelling::Ask(call)) => Answer::call(Call::CallBack(call)),
             Ok(Cancelling::Known(event)) => settled(vec![event]),
             // No event says so: the saga hears nothing, becomes stuck, and asks for a person, who is needed here.
@@ -207,10 +209,7 @@ impl Participant for Shipments {
 
     fn answered(&self, command: &Command, outcome: &Outcome, view: &View<'_, Self>) -> Answer<Self> {
         match (command, outcome) {
-            (_, Outcome::Ship(parcel, outcome)) => match settled(settle_parcel(parcel, outcome)) {
-                Answer::Done(changes) => Answer::Done(self.ask_later(changes, 0, view)),
-                other => other,
-            },
+            (_, Outcome::Ship(parcel, outcome)) => self.shipped(settled(settle_parcel(parcel, outcome)), view),
             (Command::Cancel(command), Outcome::CalledBack) => {
                 Answer::Done(Changes::of(cancelled(command)).cancel_timer(DELIVERY))
             }
@@ -275,6 +274,25 @@ impl Participant for Shipments {
 }
 
 impl Shipments {
+    fn ask(&self, parcel: Parcel, view: &View<'_, Self>) -> Answer<Self> {
+        let requested = ShippingEvent::ParcelRequested(parcel.clone());
+        match self.instant {
+            Some(carrier) => {
+                let outcome = carrier.taken(&parcel, view.now);
+                let events = std::iter::once(requested).chain(settle_parcel(&parcel, &outcome)).collect();
+                self.shipped(settled(events), view)
+            }
+            None => Answer::Call { call: Call::Ship(parcel), changes: Changes::of(requested) },
+        }
+    }
+
+    fn shipped(&self, answer: Answer<Self>, view: &View<'_, Self>) -> Answer<Self> {
+        match answer {
+            Answer::Done(changes) => Answer::Done(self.ask_later(changes, 0, view)),
+            other => other,
+        }
+    }
+
     fn ask_later(&self, changes: Changes<Self>, asked: u32, view: &View<'_, Self>) -> Changes<Self> {
         match self.ask_after {
             Some(first) => changes.timer(DELIVERY, view.now + pause(first, asked), Timer::AskDelivery { asked }),

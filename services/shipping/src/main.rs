@@ -34,7 +34,8 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let wires = Wires::connect(NAME, context.config.as_ref())?;
     let store = Arc::new(wires.event_store(&context).await?);
     let calls = CallsOf(CarrierCalls(carrier::open(context.config.carrier.clone())?));
-    let shipments = Shipments { ask_after: context.config.deliveries.ask_after() };
+    let shipments =
+        Shipments { ask_after: context.config.deliveries.ask_after(), instant: context.config.carrier.instant() };
     let settings = ParticipantSettings::new(NAME, EVENTS, wires.encoder(EVENTS).await?);
     let settings = Arc::new(settings.with_snapshots(context.config.snapshots.every, wires.pool.clone()));
     let heard = if context.config.choreography.enabled { &[orders::EVENTS][..] } else { &[] };

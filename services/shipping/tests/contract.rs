@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use backstitch_contracts::Catalog;
 use backstitch_participant::CallsOf;
 use backstitch_participant::contract::{Ask, Trial, keeps_the_contract};
-use backstitch_shipping::carrier::Carrier;
+use backstitch_shipping::carrier::{Carrier, InstantCarrier};
 use backstitch_shipping::domain::{CallBack, Parcel, ParcelOutcome};
 use backstitch_shipping::handlers::{CarrierCalls, Shipments};
 use chrono::{DateTime, Utc};
@@ -38,9 +38,12 @@ fn a_shipment_and_its_cancellation_keep_the_contract() -> anyhow::Result<()> {
     let ship = json!({ "order_id": ORDER, "shipping_address": address, "items": items });
     let ship = Ask::new("shipping.commands", "ShipOrder", ORDER, ship);
     let cancel = json!({ "order_id": ORDER, "reason": "no longer wanted" });
-    let trial = Trial::of(Shipments { ask_after: None }, &Catalog::embedded()?, "shipping.events", ship)
-        .undone_by(Ask::new("shipping.commands", "CancelShipment", ORDER, cancel))
-        .calling(CallsOf(CarrierCalls(Arc::new(SteadyCarrier))));
-    keeps_the_contract(&trial);
+    for instant in [None, Some(InstantCarrier)] {
+        let shipments = Shipments { instant, ..Shipments::default() };
+        let trial = Trial::of(shipments, &Catalog::embedded()?, "shipping.events", ship.clone())
+            .undone_by(Ask::new("shipping.commands", "CancelShipment", ORDER, cancel.clone()))
+            .calling(CallsOf(CarrierCalls(Arc::new(SteadyCarrier))));
+        keeps_the_contract(&trial);
+    }
     Ok(())
 }

@@ -51,7 +51,7 @@ struct Course {
 /// Runs it once.
 pub(crate) async fn run(stage: Stage, options: &Drain) -> Result<Findings> {
     let mut findings = Findings::begin("A participant that was down");
-    let live = stage.raise(options.partitions).await?;
+    let live = stage.with_http(options.http).raise(options.partitions).await?;
     let load = live.load(Shape::default()).await?;
     let course = measure(&live, &load, options).await?;
     for section in [course.drained(options), course.predicted(), course.latencies()] {

@@ -29,6 +29,8 @@ pub(crate) type Settings = Vec<(String, String)>;
 pub(crate) struct Stage {
     dir: PathBuf,
     binaries: Option<PathBuf>,
+    /// Whether gateway and carrier are asked over HTTP.
+    http: bool,
 }
 
 /// A stack that runs.
@@ -39,7 +41,12 @@ pub(crate) struct Live {
 
 impl Stage {
     pub(crate) const fn at(dir: PathBuf, binaries: Option<PathBuf>) -> Self {
-        Self { dir, binaries }
+        Self { dir, binaries, http: false }
+    }
+
+    /// The same, where gateway and carrier are simulators that are asked over HTTP.
+    pub(crate) fn with_http(self, http: bool) -> Self {
+        Self { http, ..self }
     }
 
     /// A new stack with all services and so many lanes; what an earlier one left is removed.
@@ -52,7 +59,7 @@ impl Stage {
     fn raise_now(&self, partitions: u32) -> Result<Stack> {
         let stack = Stack::anew(&self.dir)?;
         let (profile, binaries) = (Profile::Release, self.binaries.clone());
-        let settings = workload(true, false);
+        let settings = workload(!self.http, false);
         let plan = Plan { partitions: Some(partitions), profile, binaries, settings, ..Plan::default() };
         stack.up(&plan, &Board::new(), None)?;
         Ok(stack)

@@ -145,11 +145,21 @@ impl Definition {
         self.start_of(topic, event_type, event).ok().flatten()
     }
 
+    /// The key of that saga.
+    pub fn start_key(&self, topic: &str, event_type: &str, event: &Value) -> Option<String> {
+        self.key_of_start(topic, event_type, event).ok().flatten()
+    }
+
     /// The saga that this event starts, if it starts one.
     ///
     /// # Errors
     /// [`StartError`] when the event is one that starts sagas, and whether it does or which one cannot be told.
     pub fn start_of(&self, topic: &str, event_type: &str, event: &Value) -> Result<Option<StartMatch>, StartError> {
+        let key = self.key_of_start(topic, event_type, event)?;
+        Ok(key.map(|key| StartMatch { key, data: event.clone() }))
+    }
+
+    fn key_of_start(&self, topic: &str, event_type: &str, event: &Value) -> Result<Option<String>, StartError> {
         let facts = Facts { event: Some(event), ..Facts::default() };
         let error = |source: EvaluationError| StartError {
             definition: self.name().to_owned(),
@@ -159,8 +169,7 @@ impl Definition {
         for trigger in self.triggers.iter().filter(|t| t.topic == topic && t.event == event_type) {
             let wanted = trigger.when.as_ref().map_or(Ok(true), |when| when.holds(&facts)).map_err(error)?;
             if wanted {
-                let key = trigger.key.key(&facts).map_err(error)?;
-                return Ok(Some(StartMatch { key, data: event.clone() }));
+                return trigger.key.key(&facts).map(Some).map_err(error);
             }
         }
         Ok(None)

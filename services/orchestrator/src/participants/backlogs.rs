@@ -100,10 +100,12 @@ pub async fn look(courses: Arc<Courses>, backlogs: Backlogs, topics: BTreeSet<St
             }
         }
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
+    // Its clients take a tenth of a second each to end, and lanes that are to be handed over must not wait for that.
+    tokio::task::spawn_blocking(move || drop(backlogs));
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use backstitch_dev::commands::bench::Cost;
 use backstitch_dev::progress::Task;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
 use super::windows::{FIGURES, window};
 use super::{LANES, plant, raise};
@@ -12,49 +13,74 @@ use crate::findings::Section;
 use crate::load::{Load, Shape};
 use crate::stage::{Live, Stage};
 
-/// Windows before and after; the median is told.
-const WINDOWS: usize = 3;
-/// The figure by which before and after are compared.
-const CPU: usize = 3;
+/// Windows without and with, in turn; medians are told.
+const PAIRS: usize = 5;
+/// Of the figures, all but how busy others were are compared.
+const COMPARED: usize = FIGURES.len() - 1;
 
-/// Windows with nothing behind, then with so many finished sagas.
+/// Windows with next to nothing behind and with so many finished sagas, in turn.
 pub(super) async fn behind(stage: &Stage, options: &Cost, task: &Task) -> Result<Section> {
     let live = raise(stage, LANES).await?;
     let load = live.load(Shape::default()).await?;
-    task.step("nothing behind");
-    // The first fills caches and is not told.
+    task.step("sagas to be copied");
     window(&live, &load, options).await?;
-    let before = windows(&live, &load, options).await?;
-    task.step(&format!("planting {} finished sagas", options.finished));
     live.stop("orchestrator").await?;
     let mut db = live.database("orchestrator").await?;
-    let rows = plant::finished(options.finished, &mut db).await?;
-    live.start("orchestrator", live.definitions()?).await?;
-    task.step(&format!("{} finished sagas behind", options.finished));
-    window(&live, &load, options).await?;
-    let after = windows(&live, &load, options).await?;
-    let about = format!(
-        "{} order sagas in flight; medians of {WINDOWS} windows. Those behind were planted, each with {rows:.1} rows of its \
-         journal. The last line: after as against before, %.",
-        options.in_flight
-    );
-    let mut section = Section::new("Finished sagas behind", about, ["behind"].into_iter().chain(FIGURES));
-    let change = |index: usize| match (before[index].as_f64(), after[index].as_f64()) {
-        (Some(before), Some(after)) if before > 0.0 => json!(round((after / before - 1.0) * 100.0)),
-        _ => Value::Null,
-    };
-    let changes: Vec<Value> = (0..=CPU).map(change).collect();
-    section.row(std::iter::once(json!(0)).chain(before.clone()));
-    section.row(std::iter::once(json!(options.finished)).chain(after.clone()));
-    section.row(std::iter::once(json!("change, %")).chain(changes).chain([Value::Null]));
-    Ok(section)
+    let mut admin = PgConnection::connect(&live.env("POSTGRES_ADMIN_URL")?).await?;
+    let progress = |planted| task.step(&format!("{planted} of {} finished sagas planted", options.finished));
+    let behind = plant::Behind::plant(options.finished, &mut db, &mut admin, progress).await?;
+
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for pair in 0..PAIRS {
+        // Who is first changes, so that a machine that grows faster or slower favours nobody.
+        for is_behind in if pair % 2 == 0 { [false, true] } else { [true, false] } {
+            task.step(&format!("pair {} of {PAIRS}, {}", pair + 1, if is_behind { "with" } else { "without" }));
+            if is_behind {
+                behind.swap(&mut db).await?;
+            }
+            let figures = one(&live, &load, options).await?;
+            if is_behind {
+                behind.swap(&mut db).await?;
+                with.push(figures);
+            } else {
+                without.push(figures);
+            }
+        }
+    }
+    section(options, &behind, &without, &with)
 }
 
-async fn windows(live: &Live, load: &Load, options: &Cost) -> Result<Vec<Value>> {
-    let mut all = Vec::new();
-    for _ in 0..WINDOWS {
-        all.push(window(live, load, options).await?);
+/// One window of an orchestrator that has just started and seen one before.
+async fn one(live: &Live, load: &Load, options: &Cost) -> Result<Vec<Value>> {
+    live.start("orchestrator", live.definitions()?).await?;
+    window(live, load, options).await?;
+    let figures = window(live, load, options).await?;
+    live.stop("orchestrator").await?;
+    Ok(figures.into())
+}
+
+fn section(options: &Cost, behind: &plant::Behind, without: &[Vec<Value>], with: &[Vec<Value>]) -> Result<Section> {
+    let about = format!(
+        "{} order sagas in flight; medians of {PAIRS} pairs of windows, one without and one with what is behind, which was \
+         planted: each with {:.1} rows of its journal, whose entries are left out; {:.1} GB with all indexes. The last line is the \
+         median of the pairs' changes, %.",
+        options.in_flight, behind.journal_rows, behind.gigabytes
+    );
+    let mut section = Section::new("Finished sagas behind", about, ["behind"].into_iter().chain(FIGURES));
+    for (behind, windows) in [(0, without), (options.finished, with)] {
+        let figures = (0..FIGURES.len()).map(|index| {
+            let figure = median(windows.iter().filter_map(|figures| figures[index].as_f64()).collect());
+            figure.map(|figure| json!(figure)).context("no saga has ended")
+        });
+        section.row(std::iter::once(json!(behind)).chain(figures.collect::<Result<Vec<_>>>()?));
     }
-    let figure = |index: usize| median(all.iter().filter_map(|figures| figures[index].as_f64()).collect());
-    (0..FIGURES.len()).map(|index| figure(index).map(|value| json!(value)).context("no saga has ended")).collect()
+    let changes = (0..COMPARED).map(|index| {
+        let pairs = without.iter().zip(with).filter_map(|(before, after)| {
+            let (before, after) = (before[index].as_f64()?, after[index].as_f64()?);
+            (before > 0.0).then(|| (after / before - 1.0) * 100.0)
+        });
+        median(pairs.collect()).map_or(Value::Null, |change| json!(round(change)))
+    });
+    section.row(std::iter::once(json!("change, %")).chain(changes).chain([Value::Null]));
+    Ok(section)
 }

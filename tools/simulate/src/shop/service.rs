@@ -90,7 +90,7 @@ impl Service {
             }
             Which::Shipping => {
                 let calls = Through { calls: CarrierCalls(self.outside.clone()), life: life.clone() };
-                at.run(Shipments { ask_after: None }, Arc::new(CallsOf(calls)))
+                at.run(Shipments::default(), Arc::new(CallsOf(calls)))
             }
         }
     }

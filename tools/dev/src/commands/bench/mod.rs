@@ -250,16 +250,21 @@ fn binaries(ground: &Ground) -> Result<Option<PathBuf>> {
     folder(ground.binaries.as_deref())
 }
 
+/// The load, if it was built elsewhere with the rest.
+fn ready_load(ground: &Ground) -> Option<PathBuf> {
+    ground.binaries.as_ref().map(|folder| folder.join(PACKAGE)).filter(|program| program.is_file())
+}
+
 fn load_profile(ground: &Ground) -> Profile {
     if ground.binaries.is_some() { Profile::Dev } else { Profile::Release }
 }
 
 fn load_program(ground: &Ground) -> PathBuf {
-    program(load_profile(ground), PACKAGE)
+    ready_load(ground).unwrap_or_else(|| program(load_profile(ground), PACKAGE))
 }
 
 fn build_load(ground: &Ground) -> Result<()> {
-    build_as(load_profile(ground), PACKAGE)
+    if ready_load(ground).is_some() { Ok(()) } else { build_as(load_profile(ground), PACKAGE) }
 }
 
 fn build(package: &str) -> Result<()> {

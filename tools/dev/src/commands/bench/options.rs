@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Where the programs come from and what becomes of the stack: the same for each of these commands.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Ground {
-    /// A folder with optimised programs of ours, built elsewhere; only the load itself is built, and that without
+    /// A folder with optimised programs of ours, built elsewhere; a load that is not among them is built without
     #[arg(long, value_name = "DIR")]
     pub binaries: Option<PathBuf>,
     /// Print JSON only; it is written to target/bench-NAME.json in any case, with a page beside it
@@ -125,6 +125,9 @@ pub struct Drain {
     /// Lanes
     #[arg(long, default_value_t = 4)]
     pub partitions: u32,
+    /// Payment and shipping ask the simulators over HTTP, as they would the world
+    #[arg(long)]
+    pub http: bool,
     /// Where the programs come from, and what becomes of the stack
     #[command(flatten)]
     #[serde(flatten)]

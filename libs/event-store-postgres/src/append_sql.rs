@@ -51,9 +51,9 @@ macro_rules! events {
     };
 }
 
-/// The events. Arguments as in [`crate::EventColumns`]; positions follow the order of
-/// the arrays. An event comes after its stream's newest in the global order, even where this transaction took its id
-/// first and then waited for the stream's head.
+/// The events. Arguments as in [`crate::EventColumns`]; positions follow the order of the arrays. An event comes after its
+/// stream's newest in the global order, even where this transaction took its id first and then waited for the stream's
+/// head.
 pub const EVENTS: &str =
     events!("greatest(t.now, (SELECT s.transaction_id FROM store.streams AS s WHERE s.id = e.stream_id))");
 

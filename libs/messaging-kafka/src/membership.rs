@@ -126,7 +126,7 @@ fn membership_config(settings: &KafkaSettings, group: &str) -> ClientConfig {
     config
 }
 
-/// A fifteenth of the session, less half a look: a heartbeat that is not quite due when the client looks waits for the next.
+/// A fifteenth of the session and a moment less: a heartbeat that is not quite due when the client looks waits for its next look.
 fn heartbeat_ms(session_timeout_ms: u32) -> u32 {
     (session_timeout_ms / 15).max(200) - 50
 }

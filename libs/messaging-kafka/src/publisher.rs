@@ -84,7 +84,7 @@ impl KafkaPublisher {
     }
 }
 
-/// Nothing more goes out; the thread sees it a little later, and the client ends with it.
+/// Nothing more goes out; the thread sees it when its wait is over, and the client ends with it.
 impl Drop for KafkaPublisher {
     fn drop(&mut self) {
         self.shared.gone.store(true, Ordering::Relaxed);

@@ -9,6 +9,22 @@ use crate::gate::Positions;
 use crate::outbox::pack;
 use crate::statement::{FENCED, Statement};
 
+/// Deletes the lane's rows of these ids. They are looked up one by one: joined with the ids, a table whose rows come and go,
+/// and which was empty when the plan was made, is walked once for each of them. Nobody else moves a row of the lane meanwhile,
+/// or the fence fails.
+macro_rules! delete_by_id {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE ctid = ANY (ARRAY(SELECT (SELECT t.ctid FROM ",
+            $table,
+            " AS t WHERE t.lane = n.lane AND t.id = n.id)
+                 FROM unnest($1::integer[], $2::text[]) AS n (lane, id)))"
+        )
+    };
+}
+
 /// What the fence compares and sets.
 #[derive(Debug)]
 pub struct Fence<'a> {
@@ -81,8 +97,6 @@ impl Fence<'_> {
         Ok(())
     }
 
-    // Rows that come and go are looked up one by one: joined with what is to go, a table that was empty when the plan was
-    // made is walked for each of them. Nobody else moves a row of this lane meanwhile, or the fence fails.
     fn timers(&self, effects: &Effects, statement: &mut Statement) {
         let mut set = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut cancelled = Vec::new();
@@ -115,12 +129,7 @@ impl Fence<'_> {
         }
         if !cancelled.is_empty() {
             statement
-                .part(
-                    "timers_gone",
-                    "DELETE FROM processor.timers WHERE ctid = ANY (ARRAY(
-                         SELECT (SELECT t.ctid FROM processor.timers AS t WHERE t.lane = n.lane AND t.id = n.id)
-                         FROM unnest($1::integer[], $2::text[]) AS n (lane, id)))",
-                )
+                .part("timers_gone", delete_by_id!("processor.timers"))
                 .bind(self.lanes(cancelled.len()))
                 .bind(cancelled);
         }
@@ -144,12 +153,7 @@ impl Fence<'_> {
         }
         if !effects.answered.is_empty() {
             statement
-                .part(
-                    "jobs_gone",
-                    "DELETE FROM processor.jobs WHERE ctid = ANY (ARRAY(
-                         SELECT (SELECT j.ctid FROM processor.jobs AS j WHERE j.lane = n.lane AND j.id = n.id)
-                         FROM unnest($1::integer[], $2::text[]) AS n (lane, id)))",
-                )
+                .part("jobs_gone", delete_by_id!("processor.jobs"))
                 .bind(self.lanes(effects.answered.len()))
                 .bind(effects.answered.clone());
         }

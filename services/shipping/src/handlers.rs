@@ -178,9 +178,7 @@ impl Participant for Shipments {
     fn compensate(&self, command: &Command, view: &View<'_, Self>) -> Answer<Self> {
         let Command::Cancel(command) = command else { return self.decide(command, view) };
         match cancel(&view.state.shipment, command) {
-            Ok(Cancelling::Ask(_)) if self.instant.is_some() => {
-                Answer::Done(Changes::of(cancelled(command)).cancel_timer(DELIVERY))
-            }
+            Ok(Cancelling::Ask(_)) if self.instant.is_some() => stopped(command),
             Ok(Cancelling::Ask(call)) => Answer::call(Call::CallBack(call)),
             Ok(Cancelling::Known(event)) => settled(vec![event]),
             // No event says so: the saga hears nothing, becomes stuck, and asks for a person, who is needed here.
@@ -210,9 +208,7 @@ impl Participant for Shipments {
     fn answered(&self, command: &Command, outcome: &Outcome, view: &View<'_, Self>) -> Answer<Self> {
         match (command, outcome) {
             (_, Outcome::Ship(parcel, outcome)) => self.shipped(settled(settle_parcel(parcel, outcome)), view),
-            (Command::Cancel(command), Outcome::CalledBack) => {
-                Answer::Done(Changes::of(cancelled(command)).cancel_timer(DELIVERY))
-            }
+            (Command::Cancel(command), Outcome::CalledBack) => stopped(command),
             (Command::Ship(command), Outcome::CalledBack | Outcome::Delivery { .. }) => {
                 settled(vec![refused(command.order_id, "the parcel was called back")])
             }
@@ -299,6 +295,11 @@ impl Shipments {
             None => changes,
         }
     }
+}
+
+/// The parcel is called back.
+fn stopped(command: &CancelShipment) -> Answer<Shipments> {
+    Answer::Done(Changes::of(cancelled(command)).cancel_timer(DELIVERY))
 }
 
 /// Events, and the parcels that they ask for.

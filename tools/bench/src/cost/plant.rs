@@ -107,7 +107,7 @@ const SWAP: &str = "
     ALTER TABLE aside.journal SET SCHEMA behind;
     COMMIT";
 
-/// Adds finished sagas to the tables aside; answers how many rows of a journal.
+/// Adds finished sagas to the tables behind; answers how many rows of a journal.
 async fn finished(count: u64, db: &mut PgConnection) -> Result<u64> {
     // Nothing looks for an ended saga's home, so that its lane may be its template's.
     let rows = sqlx::query(

@@ -43,6 +43,7 @@ pub(crate) fn problems(stage: &Stage, databases: &[Arc<Postgres>], started: &[St
     for database in databases {
         let tables = lock(&database.tables);
         problems.extend(tables.zombies.iter().map(|zombie| format!("zombies: {zombie}")));
+        problems.extend(tables.repeated.iter().map(|repeated| format!("repeated: {repeated}")));
         problems.extend(tables.drifted.iter().map(|drifted| format!("replay: {drifted}")));
     }
     let Some(own) = databases.first() else { return problems };

@@ -35,7 +35,10 @@ pub(crate) struct Tables {
     pub(crate) sagas: BTreeMap<Uuid, (i32, SagaRow)>,
     pub(crate) journal: BTreeMap<(Uuid, i64), JournalRow>,
     pub(crate) streams: BTreeMap<StreamId, Vec<NewEvent>>,
+    /// Of all events: the tables have no unique key for them.
     event_ids: BTreeSet<Uuid>,
+    /// Events that were written more than once.
+    pub(crate) repeated: Vec<String>,
     pub(crate) breakers: Breakers,
     /// Writes under claims that were no longer valid.
     pub(crate) zombies: Vec<String>,
@@ -195,7 +198,7 @@ impl Tables {
         self.apply_rows(batch.sagas_new, batch.sagas_moved, batch.journal, mutation);
         for (stream, _, event) in batch.events {
             if !self.event_ids.insert(event.event_id) {
-                self.drifted.push(format!("the event {} of {stream} was written before", event.event_id));
+                self.repeated.push(format!("the event {} of {stream} was written before", event.event_id));
             }
             self.streams.entry(stream).or_default().push(event);
         }

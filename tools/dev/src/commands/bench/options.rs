@@ -198,7 +198,7 @@ pub struct Cost {
     #[arg(long, value_delimiter = ',', default_value = "200,2000,20000")]
     pub payloads: Vec<usize>,
     /// 1, 2, 4 and 8 lanes by 1, 2 and 3 orchestrators, 10 million finished and a million live sagas, a million timers of
-    /// which 1,000 fire in a second: an hour, and 60 GB of disk
+    /// which 1,000 fire in a second: an hour, and 30 GB of disk
     #[arg(long)]
     pub full: bool,
     /// Where the programs come from, and what becomes of the stack

@@ -426,6 +426,7 @@ impl<E: Engine> SagaLane<E> {
         told.records.push(self.outgoing.journal(&entry, &about)?);
         told.rows.push(JournalRow {
             saga_id: id,
+            saga_started_at: live.started_at,
             seq: live.seq,
             kind: event.kind(),
             at: now,

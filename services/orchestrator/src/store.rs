@@ -63,6 +63,8 @@ pub struct SagaRow {
 pub struct JournalRow {
     /// Whose.
     pub saga_id: Uuid,
+    /// When that saga started: by this, and then by its id, its entries lie together.
+    pub saga_started_at: DateTime<Utc>,
     /// Its place, from 1.
     pub seq: i64,
     /// The event's name.
@@ -277,11 +279,13 @@ pub fn insert_journal(entries: &[JournalRow], statement: &mut Statement) {
     statement
         .part(
             "journal_added",
-            "INSERT INTO saga.journal (saga_id, seq, at, caused_by, user_id, input, entries)
-             SELECT saga_id, seq, at, caused_by, user_id, input, entries::json
-             FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[])
-                  AS j (saga_id, seq, at, caused_by, user_id, input, entries)",
+            "INSERT INTO saga.journal (started_at, saga_id, seq, at, caused_by, user_id, input, entries)
+             SELECT started_at, saga_id, seq, at, caused_by, user_id, input, entries::json
+             FROM unnest($1::timestamptz[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::uuid[], $6::text[],
+                         $7::text[], $8::text[])
+                  AS j (started_at, saga_id, seq, at, caused_by, user_id, input, entries)",
         )
+        .bind(column(&firsts, |first| first.saga_started_at))
         .bind(column(&firsts, |first| first.saga_id))
         .bind(column(&firsts, |first| first.seq))
         .bind(column(&firsts, |first| first.at))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backstitch_saga::SagaId;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -75,21 +76,26 @@ pub(super) async fn sagas_with_states(db: &PgPool, filter: &Filter) -> Result<Ve
 }
 
 async fn rows(db: &PgPool, filter: &Filter, columns: &str) -> Result<Vec<PgRow>, sqlx::Error> {
+    let ids = match &filter.key {
+        Some(key) => Some(ids_of_key(db, key, filter.definition.as_deref()).await?),
+        None => None,
+    };
+    let of_key = if ids.is_some() { "AND id = ANY($3)" } else { "" };
     let live = if filter.live_only { "AND finished_at IS NULL" } else { "" };
     let sql = format!(
         "SELECT {columns} FROM saga.sagas
          WHERE ($1::text[] IS NULL OR status = ANY($1)) AND ($2::text IS NULL OR definition = $2)
-           AND ($3::text IS NULL OR key = $3) AND ($4::timestamptz IS NULL OR started_at >= $4)
+           AND ($4::timestamptz IS NULL OR started_at >= $4)
            AND ($5::timestamptz IS NULL OR (started_at <= $5 AND (started_at < $5 OR id > $6)))
            AND ($8::jsonb IS NULL OR (search <> '{{}}' AND search @> $8))
-           AND ($9::text IS NULL OR definition_hash = $9) AND ($10::timestamptz IS NULL OR started_at < $10) {live}
+           AND ($9::text IS NULL OR definition_hash = $9) AND ($10::timestamptz IS NULL OR started_at < $10) {of_key} {live}
          ORDER BY started_at DESC, id LIMIT $7"
     );
     let (before_at, before_id) = filter.before.unzip();
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(filter.statuses.as_deref())
         .bind(filter.definition.as_deref())
-        .bind(filter.key.as_deref())
+        .bind(ids)
         .bind(filter.since)
         .bind(before_at)
         .bind(before_id)
@@ -99,6 +105,15 @@ async fn rows(db: &PgPool, filter: &Filter, columns: &str) -> Result<Vec<PgRow>,
         .bind(filter.until)
         .fetch_all(db)
         .await
+}
+
+/// The ids that sagas of this key may have: one for each definition's name.
+async fn ids_of_key(db: &PgPool, key: &str, definition: Option<&str>) -> Result<Vec<Uuid>, sqlx::Error> {
+    let names: Vec<String> = match definition {
+        Some(name) => vec![name.to_owned()],
+        None => sqlx::query_scalar("SELECT DISTINCT name FROM saga.definitions").fetch_all(db).await?,
+    };
+    Ok(names.iter().map(|name| SagaId::derive(name, key).as_uuid()).collect())
 }
 
 /// A saga with its state.

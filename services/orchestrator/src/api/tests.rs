@@ -75,9 +75,6 @@ impl Lane {
 
     async fn store(&self, id: Uuid, key: &str, seq: i64, state: &State, entries: Vec<Value>, command: &Envelope) {
         let count = i64::try_from(entries.len()).unwrap();
-        let sql = "INSERT INTO saga.journal VALUES ($1, $2, now(), $3, $4, 'saga.commands/0/1', $5)";
-        let insert = sqlx::query(sql).bind(id).bind(seq + 1).bind(command.event_id).bind(&command.user_id);
-        insert.bind(Json(entries)).execute(&self.db).await.unwrap();
         sqlx::query(
             "INSERT INTO saga.sagas (id, lane, definition, definition_hash, key, seq, status, reason, correlation_id, state,
                                      started_at, updated_at, finished_at)
@@ -94,6 +91,18 @@ impl Lane {
         .bind(command.correlation_id)
         .bind(Json(state))
         .bind(state.finished_at().and_then(|at| DateTime::from_timestamp_micros(at.as_micros())))
+        .execute(&self.db)
+        .await
+        .unwrap();
+        sqlx::query(
+            "INSERT INTO saga.journal (started_at, saga_id, seq, at, caused_by, user_id, input, entries)
+             SELECT started_at, id, $2, now(), $3, $4, 'saga.commands/0/1', $5 FROM saga.sagas WHERE id = $1",
+        )
+        .bind(id)
+        .bind(seq + 1)
+        .bind(command.event_id)
+        .bind(&command.user_id)
+        .bind(Json(entries))
         .execute(&self.db)
         .await
         .unwrap();

@@ -123,8 +123,8 @@ async fn finished(count: u64, db: &mut PgConnection) -> Result<u64> {
                   SELECT s.lane, c.id, s.definition, s.definition_hash, c.id::text, s.seq, s.status, s.reason, c.id,
                          s.state, s.trace, s.started_at, s.updated_at, s.finished_at, s.search
                   FROM copies AS c JOIN saga.sagas AS s ON s.id = c.of)
-         INSERT INTO behind.journal (saga_id, seq, at, caused_by, user_id, input, entries)
-         SELECT c.id, j.seq, j.at, j.caused_by, j.user_id, j.input, '[]'::json
+         INSERT INTO behind.journal (started_at, saga_id, seq, at, caused_by, user_id, input, entries)
+         SELECT j.started_at, c.id, j.seq, j.at, j.caused_by, j.user_id, j.input, '[]'::json
          FROM copies AS c JOIN saga.journal AS j ON j.saga_id = c.of",
     )
     .bind(i64::try_from(count)?)

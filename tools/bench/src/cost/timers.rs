@@ -62,7 +62,7 @@ async fn lateness(count: u64, db: &mut PgConnection) -> Result<Vec<Value>> {
         "SELECT count(late) AS rung, percentile_cont(0.5) WITHIN GROUP (ORDER BY late) AS p50,
                 percentile_cont(0.99) WITHIN GROUP (ORDER BY late) AS p99, max(late) AS max
          FROM (SELECT (extract(epoch FROM min(j.at)) * 1000 - split_part(s.key, '-', 3)::bigint / 1000.0)::float8 AS late
-               FROM saga.sagas AS s JOIN saga.journal AS j ON j.saga_id = s.id
+               FROM saga.sagas AS s JOIN saga.journal AS j ON j.started_at = s.started_at AND j.saga_id = s.id
                WHERE s.definition = $1 AND s.finished_at IS NOT NULL
                GROUP BY s.id, s.key) AS rung",
     )

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use backstitch_saga::SagaId;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -11,6 +10,7 @@ use sqlx::{FromRow, PgPool, Row};
 use uuid::Uuid;
 
 use super::views::{Entry, SagaSummary};
+use crate::definitions::Definitions;
 
 const SUMMARY: &str =
     "id, definition, definition_hash, key, status, reason, correlation_id, search, started_at, updated_at, finished_at,
@@ -113,7 +113,7 @@ async fn ids_of_key(db: &PgPool, key: &str, definition: Option<&str>) -> Result<
         Some(name) => vec![name.to_owned()],
         None => sqlx::query_scalar("SELECT DISTINCT name FROM saga.definitions").fetch_all(db).await?,
     };
-    Ok(names.iter().map(|name| SagaId::derive(name, key).as_uuid()).collect())
+    Ok(names.iter().map(|name| Definitions::saga_id(name, key)).collect())
 }
 
 /// A saga with its state.

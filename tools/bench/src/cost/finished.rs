@@ -18,9 +18,9 @@ const PAIRS: usize = 5;
 /// Of the figures, all but how busy others were are compared.
 const COMPARED: usize = FIGURES.len() - 1;
 
-/// One saga for so many that are planted runs on their tables before anything is measured. A page of an index that is written to for
-/// the first time since a checkpoint is written to the log whole: by then, seven of eight have been, as in most of the time
-/// between two checkpoints.
+/// One saga for so many that are planted runs on their tables before anything is measured. Right after planting, pages of the index
+/// of ids are neither in the database's memory nor have been written to since the checkpoint, and a page's first write goes to
+/// the log whole. By then seven of eight pages have been written to.
 const PLANTED_PER_SAGA: u64 = 100;
 
 /// Windows with next to nothing behind and with so many finished sagas, in turn.
@@ -36,7 +36,7 @@ pub(super) async fn behind(stage: &Stage, options: &Cost, task: &Task) -> Result
     let behind = plant::Behind::plant(options.finished, &mut db, &mut admin, progress).await?;
 
     behind.swap(&mut db).await?;
-    write_to(&live, &load, options, task).await?;
+    let ran_before = write_to(&live, &load, options, task).await?;
     behind.swap(&mut db).await?;
 
     let (mut without, mut with) = (Vec::new(), Vec::new());
@@ -56,11 +56,11 @@ pub(super) async fn behind(stage: &Stage, options: &Cost, task: &Task) -> Result
             }
         }
     }
-    section(options, &behind, &without, &with)
+    section(options, &behind, ran_before, &without, &with)
 }
 
-/// Sagas that are not measured, on the tables as they are.
-async fn write_to(live: &Live, load: &Load, options: &Cost, task: &Task) -> Result<()> {
+/// Sagas that are not measured, on the tables as they are; answers how many.
+async fn write_to(live: &Live, load: &Load, options: &Cost, task: &Task) -> Result<f64> {
     let wanted = options.finished / PLANTED_PER_SAGA;
     live.start("orchestrator", live.definitions()?).await?;
     let mut sagas = 0.0;
@@ -70,7 +70,8 @@ async fn write_to(live: &Live, load: &Load, options: &Cost, task: &Task) -> Resu
         let per_second = per_second.as_f64().filter(|rate| *rate > 0.0).context("no saga has ended")?;
         sagas += per_second * options.seconds as f64;
     }
-    live.stop("orchestrator").await
+    live.stop("orchestrator").await?;
+    Ok(sagas)
 }
 
 /// One window of an orchestrator that has just started and seen one before.
@@ -82,15 +83,18 @@ async fn one(live: &Live, load: &Load, options: &Cost) -> Result<Vec<Value>> {
     Ok(figures.into())
 }
 
-fn section(options: &Cost, behind: &plant::Behind, without: &[Vec<Value>], with: &[Vec<Value>]) -> Result<Section> {
+fn section(
+    options: &Cost,
+    behind: &plant::Behind,
+    ran_before: f64,
+    without: &[Vec<Value>],
+    with: &[Vec<Value>],
+) -> Result<Section> {
     let about = format!(
         "{} order sagas in flight; medians of {PAIRS} pairs of windows, one without and one with what is behind, which was \
-         planted: each with {:.1} rows of its journal, whose entries are left out; {:.1} GB with all indexes. {} sagas ran there \
+         planted: each with {:.1} rows of its journal, whose entries are left out; {:.1} GB with all indexes. {ran_before:.0} sagas ran there \
          before. The last line is the median of the pairs' changes, %.",
-        options.in_flight,
-        behind.journal_rows,
-        behind.gigabytes,
-        options.finished / PLANTED_PER_SAGA
+        options.in_flight, behind.journal_rows, behind.gigabytes
     );
     let mut section = Section::new("Finished sagas behind", about, ["behind"].into_iter().chain(FIGURES));
     for (behind, windows) in [(0, without), (options.finished, with)] {

@@ -145,7 +145,8 @@ impl Load {
     /// Publishes what begins the next saga.
     pub(crate) async fn begin(&self) -> Result<()> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let key = Uuid::new_v4().to_string();
+        // In the order of time, as the order service's own door makes them.
+        let key = Uuid::now_v7().to_string();
         let (definition, record) = match self.shape.kind {
             Kind::Orders => (ORDERS, self.order(number, &key)?),
             Kind::Relays { bytes } => (RELAYS, self.start(RELAYS, &key, &padded(bytes))?),

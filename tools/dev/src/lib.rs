@@ -9,3 +9,4 @@ pub mod java;
 pub mod machine;
 pub mod progress;
 pub mod stack;
+pub mod wheel;

@@ -2,6 +2,8 @@
 //!
 //! Separate because it is the whole of the engine's ear: messages, timers and people, nothing else.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -104,7 +106,7 @@ pub struct Start {
     /// The saga's key.
     pub key: String,
     /// What becomes `saga.data`.
-    pub data: Value,
+    pub data: Arc<Value>,
     /// The event that started it; absent when somebody asked by name.
     pub started_by: Option<StartedBy>,
     /// Id of the event or command that started it.

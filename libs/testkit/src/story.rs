@@ -95,7 +95,7 @@ impl Story {
         let trigger = self.specimen.definition().start_events().next().filter(|_| self.specimen.parent().is_none());
         Input::Start(Start {
             key: self.key.clone(),
-            data: self.specimen.start_data().clone(),
+            data: self.specimen.start_data().clone().into(),
             started_by: trigger
                 .map(|(topic, event)| StartedBy { topic: topic.to_owned(), event_type: event.to_owned() }),
             event_id: Uuid::new_v5(&self.id.as_uuid(), b"trigger"),

@@ -217,7 +217,7 @@ impl<'k> Family<'k> {
 fn start(key: &str, data: Value, parent: Option<Parent>) -> Start {
     Start {
         key: key.to_owned(),
-        data,
+        data: data.into(),
         started_by: None,
         event_id: Uuid::from_u128(1),
         correlation_id: Uuid::from_u128(2),

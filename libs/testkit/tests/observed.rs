@@ -52,7 +52,7 @@ fn seen(event_type: &str) -> Input {
     let started_by = StartedBy { topic: topic.to_owned(), event_type: event_type.to_owned() };
     let start = Start {
         key: ORDER.to_owned(),
-        data: data.clone(),
+        data: data.clone().into(),
         started_by: Some(started_by),
         event_id,
         correlation_id: Uuid::from_u128(1),

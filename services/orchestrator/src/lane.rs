@@ -413,11 +413,13 @@ impl<E: Engine> SagaLane<E> {
             live.user_id.clone_from(&started.user_id);
             live.search = live.state.saga().map(|saga| live.definition.search_attributes(saga)).unwrap_or_default();
         }
+        let json = event.to_json()?;
         let entry = Entry {
             definition: &live.definition,
             lane: self.lane,
             seq: live.seq,
-            event,
+            kind: event.kind(),
+            json: &json,
             caused_by: cause.id,
             input: cause.input.as_deref(),
         };
@@ -433,7 +435,7 @@ impl<E: Engine> SagaLane<E> {
             caused_by: cause.id,
             user_id: cause.person.clone(),
             input: cause.input.clone(),
-            data: serde_json::to_string(event).map_err(|error| OutgoingError::from(JournalError::Write(error)))?,
+            data: json,
         });
         Ok(())
     }

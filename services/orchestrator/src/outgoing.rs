@@ -62,8 +62,10 @@ pub struct Entry<'a> {
     pub lane: LaneId,
     /// Its number, from 1.
     pub seq: i64,
-    /// What was decided.
-    pub event: &'a Event,
+    /// The name of what was decided.
+    pub kind: &'static str,
+    /// What was decided: [`Event::to_json`].
+    pub json: &'a str,
     /// The event or command that caused it.
     pub caused_by: Option<Uuid>,
     /// `topic/partition/offset` of the input.
@@ -81,18 +83,18 @@ impl Outgoing {
     ///
     /// # Errors
     /// [`OutgoingError`].
-    pub fn effect(&self, effect: &Effect, about: &About<'_>) -> Result<Record, OutgoingError> {
+    pub fn effect(&self, effect: Effect, about: &About<'_>) -> Result<Record, OutgoingError> {
         match effect {
             Effect::Send(command) => self.command(command, about),
             Effect::Emit(emission) => self.emission(emission, about),
-            Effect::Report(report) => self.report(report, about),
+            Effect::Report(report) => self.report(&report, about),
         }
     }
 
-    fn command(&self, command: &Command, about: &About<'_>) -> Result<Record, OutgoingError> {
+    fn command(&self, command: Command, about: &About<'_>) -> Result<Record, OutgoingError> {
         let envelope = Envelope {
             event_id: command.id.as_uuid(),
-            event_type: command.command_type.clone(),
+            event_type: command.command_type,
             event_version: 1,
             aggregate_id: command.key.clone(),
             aggregate_type: "Saga".to_owned(),
@@ -101,7 +103,7 @@ impl Outgoing {
             causation_id: command.causation_id,
             user_id: about.user_id.map(str::to_owned),
             metadata: source(),
-            data: command.payload.clone(),
+            data: command.payload,
         };
         let direction = match command.direction {
             Direction::Forward => headers::FORWARD,
@@ -122,10 +124,10 @@ impl Outgoing {
         Ok(record)
     }
 
-    fn emission(&self, emission: &Emission, about: &About<'_>) -> Result<Record, OutgoingError> {
+    fn emission(&self, emission: Emission, about: &About<'_>) -> Result<Record, OutgoingError> {
         let envelope = Envelope {
             event_id: emission.event_id,
-            event_type: emission.event_type.clone(),
+            event_type: emission.event_type,
             event_version: emission.event_version,
             aggregate_id: emission.key.clone(),
             aggregate_type: "Saga".to_owned(),
@@ -134,7 +136,7 @@ impl Outgoing {
             causation_id: emission.causation_id,
             user_id: about.user_id.map(str::to_owned),
             metadata: source(),
-            data: emission.payload.clone(),
+            data: emission.payload,
         };
         let record = self.record(&emission.topic, &emission.key, &envelope)?;
         Ok(record
@@ -185,7 +187,7 @@ impl Outgoing {
         }
         let envelope = Envelope {
             event_id: Uuid::new_v5(&about.saga_id, &entry.seq.to_be_bytes()),
-            event_type: entry.event.kind().to_owned(),
+            event_type: entry.kind.to_owned(),
             event_version: 1,
             aggregate_id: about.saga_id.to_string(),
             aggregate_type: "Saga".to_owned(),
@@ -194,7 +196,7 @@ impl Outgoing {
             causation_id: entry.caused_by,
             user_id: about.user_id.map(str::to_owned),
             metadata,
-            data: entry.event.to_record()?,
+            data: Event::record_of(entry.json)?,
         };
         Ok(self
             .record(saga::EVENTS, &about.saga_id.to_string(), &envelope)?

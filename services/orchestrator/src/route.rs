@@ -1,6 +1,7 @@
 //! Which sagas a message is about, and what it is to them. Separate from the lane, which has the sagas.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use backstitch_contracts::orders::FLOW;
 use backstitch_contracts::saga::{
@@ -154,7 +155,7 @@ fn observations(definitions: &Definitions, message: &Message) -> Result<Vec<Targ
         for key in keys.into_iter().filter(|key| !message.elsewhere.contains(key)) {
             check_key(&key)?;
             let started_by = StartedBy { topic: message.topic.clone(), event_type: envelope.event_type.clone() };
-            let start = start(envelope, key.clone(), event.clone(), Some(started_by));
+            let start = start(envelope, key.clone(), event.clone().into(), Some(started_by));
             let seen = Input::Seen(Seen { start, event: reply(message) });
             targets.push(begin(definition.name(), &key, seen));
         }
@@ -184,7 +185,7 @@ fn begin(definition: &str, key: &str, input: Input) -> Target {
     }
 }
 
-fn start(envelope: &Envelope, key: String, data: Value, started_by: Option<StartedBy>) -> Start {
+fn start(envelope: &Envelope, key: String, data: Arc<Value>, started_by: Option<StartedBy>) -> Start {
     Start {
         key,
         data,
@@ -263,7 +264,7 @@ fn start_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Target, 
     check_deployed(definitions, &command.definition)?;
     check_key(&command.key)?;
     let data = json("data", &command.data)?;
-    let start = start(envelope, command.key.clone(), data, None);
+    let start = start(envelope, command.key.clone(), data.into(), None);
     Ok(begin(&command.definition, &command.key, Input::Start(start)))
 }
 
@@ -287,7 +288,7 @@ fn start_sub_saga(definitions: &Definitions, envelope: &Envelope) -> Result<Targ
         key: command.parent_key,
         step: StepName::from(command.parent_step.as_str()),
     };
-    let start = Start { parent: Some(parent), ..start(envelope, command.key.clone(), data, None) };
+    let start = Start { parent: Some(parent), ..start(envelope, command.key.clone(), data.into(), None) };
     Ok(begin(&command.definition, &command.key, Input::Start(start)))
 }
 

@@ -3,6 +3,7 @@
 //! Separate because the shell asks these questions before it has a saga in hand.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ pub struct StartMatch {
     /// The saga's key.
     pub key: String,
     /// What becomes `saga.data`.
-    pub data: Value,
+    pub data: Arc<Value>,
 }
 
 /// Why it cannot be told whether, or as which saga, an event starts one.
@@ -156,7 +157,7 @@ impl Definition {
     /// [`StartError`] when the event is one that starts sagas, and whether it does or which one cannot be told.
     pub fn start_of(&self, topic: &str, event_type: &str, event: &Value) -> Result<Option<StartMatch>, StartError> {
         let key = self.key_of_start(topic, event_type, event)?;
-        Ok(key.map(|key| StartMatch { key, data: event.clone() }))
+        Ok(key.map(|key| StartMatch { key, data: Arc::new(event.clone()) }))
     }
 
     fn key_of_start(&self, topic: &str, event_type: &str, event: &Value) -> Result<Option<String>, StartError> {

@@ -5,6 +5,8 @@
 
 mod record;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -319,7 +321,7 @@ pub struct SagaStarted {
     /// Its key.
     pub key: String,
     /// `saga.data`.
-    pub data: Value,
+    pub data: Arc<Value>,
     /// The event that started it; absent when somebody asked by name.
     pub started_by: Option<StartedBy>,
     /// Id of the event or command that started it.

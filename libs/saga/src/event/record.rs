@@ -3,7 +3,10 @@
 //! Separate because Avro has no free-form JSON: fields that hold any shape travel as JSON text, everything else as it
 //! is; times read as people write them. The schemas in `schemas/saga/` describe these records.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Event;
@@ -81,30 +84,42 @@ pub enum JournalError {
     },
 }
 
+/// A field as it stands in a record.
+fn field_of(name: &str, json: &str) -> Result<Value, JournalError> {
+    if FREE_FORM.iter().any(|(free, nullable)| *free == name && !(*nullable && json == "null")) {
+        return Ok(Value::String(json.to_owned()));
+    }
+    let value: Value = serde_json::from_str(json).map_err(JournalError::Write)?;
+    let micros = value.as_i64().filter(|_| TIMES.contains(&name));
+    let time = micros.and_then(DateTime::from_timestamp_micros);
+    Ok(time.map_or(value, |time| Value::String(time.to_rfc3339_opts(SecondsFormat::Micros, true))))
+}
+
 impl Event {
     /// The entry as a flat record, without its kind. `at` is among the fields.
     ///
     /// # Errors
     /// [`JournalError::Write`] when the entry cannot be written as JSON.
     pub fn to_record(&self) -> Result<Value, JournalError> {
-        let mut value = serde_json::to_value(self).map_err(JournalError::Write)?;
-        if let Value::Object(fields) = &mut value {
-            fields.remove("kind");
-            for name in TIMES {
-                let micros = fields.get(name).and_then(Value::as_i64);
-                if let Some(time) = micros.and_then(DateTime::from_timestamp_micros) {
-                    let text = time.to_rfc3339_opts(SecondsFormat::Micros, true);
-                    fields.insert(name.to_owned(), Value::String(text));
-                }
-            }
-            for (name, nullable) in FREE_FORM {
-                let present = |field: &&mut Value| !(nullable && field.is_null());
-                if let Some(field) = fields.get_mut(name).filter(present) {
-                    *field = Value::String(field.to_string());
-                }
-            }
-        }
-        Ok(value)
+        Self::record_of(&self.to_json()?)
+    }
+
+    /// The entry as JSON, its kind among the fields.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`] when it cannot be written.
+    pub fn to_json(&self) -> Result<String, JournalError> {
+        serde_json::to_string(self).map_err(JournalError::Write)
+    }
+
+    /// The flat record of what [`Self::to_json`] has written: fields of any shape are taken over as they are written there.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`] when it is no JSON object.
+    pub fn record_of(json: &str) -> Result<Value, JournalError> {
+        let written: BTreeMap<&str, &RawValue> = serde_json::from_str(json).map_err(JournalError::Write)?;
+        let fields = written.into_iter().filter(|(name, _)| *name != "kind");
+        fields.map(|(name, value)| Ok((name.to_owned(), field_of(name, value.get())?))).collect()
     }
 
     /// The entry that a flat record of this kind holds.

@@ -2,6 +2,7 @@
 //!
 //! Separate because the language's own types stay in here: definitions hold text, the engine sees JSON in and out.
 
+mod condition;
 mod facts;
 mod inspect;
 mod json;
@@ -14,6 +15,7 @@ use std::sync::{Arc, LazyLock};
 use cel::{Context, Env, IdedExpr, Program};
 use serde_json::Value;
 
+use condition::Condition;
 pub(crate) use facts::{Facts, ItemFacts, SagaFacts};
 pub(crate) use inspect::{References, plain_path};
 pub(crate) use scope::Scope;
@@ -33,8 +35,8 @@ pub(crate) struct Expression {
 enum Code {
     /// A plain path such as `saga.data.order_id`, which most expressions are: read straight from the JSON.
     Path(Vec<String>),
-    /// Anything else.
-    Program(Program),
+    /// Anything else, with the shortcut that a simple condition has.
+    Program(Program, Option<Box<Condition>>),
 }
 
 /// How an expression is written.
@@ -67,7 +69,10 @@ impl Expression {
         let references = References::of(program.expression());
         let code = match inspect::plain_path(program.expression()) {
             Some(path) => Code::Path(path),
-            None => Code::Program(program),
+            None => {
+                let condition = Condition::of(program.expression()).map(Box::new);
+                Code::Program(program, condition)
+            }
         };
         Ok(Self { source: source.to_owned(), code, references })
     }
@@ -81,7 +86,7 @@ impl Expression {
     pub(crate) fn syntax(&self) -> Syntax<'_> {
         match &self.code {
             Code::Path(path) => Syntax::Path(path),
-            Code::Program(program) => Syntax::Tree(program.expression()),
+            Code::Program(program, _) => Syntax::Tree(program.expression()),
         }
     }
 
@@ -97,13 +102,20 @@ impl Expression {
                 let found = facts.lookup(path.iter().map(String::as_str));
                 found.map(std::borrow::Cow::into_owned).ok_or_else(|| self.error("it is not there".to_owned()))
             }
-            Code::Program(program) => {
-                let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-                context.set_variable_resolver(facts);
-                let value = program.execute(&context).map_err(|error| self.error(error.to_string()))?;
-                value.json().map_err(|error| self.error(error.to_string()))
+            Code::Program(program, condition) => {
+                match condition.as_ref().and_then(|condition| condition.holds(facts)) {
+                    Some(holds) => Ok(Value::Bool(holds)),
+                    None => self.run(program, facts),
+                }
             }
         }
+    }
+
+    fn run(&self, program: &Program, facts: &Facts<'_>) -> Result<Value, EvaluationError> {
+        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+        context.set_variable_resolver(facts);
+        let value = program.execute(&context).map_err(|error| self.error(error.to_string()))?;
+        value.json().map_err(|error| self.error(error.to_string()))
     }
 
     /// Whether the expression holds; anything but true or false is an error.

@@ -1,9 +1,10 @@
 //! What expressions answer, tested at the seam the engine uses.
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::facts::SagaFacts;
-use super::{Expression, Facts, Template};
+use super::{Code, Expression, Facts, Template};
 use crate::ids::SagaId;
 
 fn evaluate(source: &str) -> Result<Value, String> {
@@ -82,4 +83,63 @@ fn a_payload_is_a_tree_of_expressions() {
     let errors = Template::compile(&json!({ "a": ["1 +"], "b": { "c": ")" } })).unwrap_err();
     let paths: Vec<&str> = errors.iter().map(|error| error.path.as_str()).collect();
     assert_eq!(paths, [".a[0]", ".b.c"]);
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let plain = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        "[xy]?".prop_map(Value::from),
+        Just(json!(3)),
+        Just(json!(["x"])),
+    ];
+    plain.prop_recursive(2, 6, 2, |inner| {
+        prop::collection::btree_map("[ab]", inner, 0..3).prop_map(|fields| Value::Object(fields.into_iter().collect()))
+    })
+}
+
+fn condition() -> impl Strategy<Value = String> {
+    let path = prop::sample::select(vec!["event", "event.a", "event.b", "event.a.b", "event.b.a", "saga.data"]);
+    let leaf = (path, "[xy]?", 0..4).prop_map(|(path, text, kind)| match kind {
+        0 => format!("has({path}.a)"),
+        1 => format!("{path} == '{text}'"),
+        2 => format!("{path} == null"),
+        _ => path.to_owned(),
+    });
+    leaf.prop_recursive(3, 12, 2, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|one| format!("!({one})")),
+            (inner.clone(), inner.clone()).prop_map(|(left, right)| format!("({left}) || ({right})")),
+            (inner.clone(), inner).prop_map(|(left, right)| format!("({left}) && ({right})")),
+        ]
+    })
+}
+
+proptest! {
+    /// What the shortcut is sure of is what the expression language answers.
+    #[test]
+    fn a_simple_condition_means_the_same_without_the_language(source in condition(), event in value()) {
+        let expression = Expression::compile(&source).unwrap();
+        let facts = Facts { event: Some(&event), ..Facts::default() };
+        if let Code::Program(program, Some(condition)) = &expression.code
+            && let Some(holds) = condition.holds(&facts)
+        {
+            prop_assert_eq!(expression.run(program, &facts), Ok(Value::Bool(holds)));
+        }
+    }
+}
+
+#[test]
+fn what_starts_an_order_needs_no_language() {
+    let source = "!has(event.flow) || event.flow == null || event.flow == 'orchestrated'";
+    let expression = Expression::compile(source).unwrap();
+    let Code::Program(_, Some(condition)) = &expression.code else { panic!("{source} is not taken for a simple one") };
+    for (event, holds) in [
+        (json!({}), true),
+        (json!({ "flow": null }), true),
+        (json!({ "flow": "orchestrated" }), true),
+        (json!({ "flow": "choreographed" }), false),
+    ] {
+        assert_eq!(condition.holds(&Facts { event: Some(&event), ..Facts::default() }), Some(holds), "{event}");
+    }
 }

@@ -6,6 +6,7 @@ mod open;
 mod views;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,8 +64,8 @@ pub struct Saga {
     pub id: SagaId,
     /// Its key.
     pub key: String,
-    /// `saga.data`.
-    pub data: Value,
+    /// `saga.data`. Shared by all that is made of it, since it stays as it was.
+    pub data: Arc<Value>,
     /// What later steps use of earlier ones, by the step's identifier.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub results: Map<String, Value>,

@@ -63,5 +63,5 @@ fn inside(state: Value) -> (Vec<String>, Option<Value>, Vec<Queued>) {
         let since = DateTime::from_timestamp_micros(queued_at.as_micros())?;
         Some(Queued { step: open.step.to_string(), participant: participant.clone(), since, is_forward })
     });
-    (steps, state.saga().map(|saga| saga.data.clone()), queued.collect())
+    (steps, state.saga().map(|saga| Value::clone(&saga.data)), queued.collect())
 }

@@ -60,14 +60,14 @@ fn say(
         None => About { ..*about },
     };
     let said = events.into_iter().map(|event| {
-        let records = react(&event).into_iter().map(|effect| record(outgoing, &effect, &about));
+        let records = react(&event).into_iter().map(|effect| record(outgoing, effect, &about));
         let records = records.collect::<Result<_, _>>()?;
         Ok((event, records))
     });
     said.collect()
 }
 
-fn record(outgoing: &Outgoing, effect: &Effect, about: &About<'_>) -> Result<Record, Unsaid> {
-    let by = || effect.said_by().map(|(step, direction)| (step.clone(), direction));
-    outgoing.effect(effect, about).map_err(|error| Unsaid { by: by(), error: Box::new(error) })
+fn record(outgoing: &Outgoing, effect: Effect, about: &About<'_>) -> Result<Record, Unsaid> {
+    let by = effect.said_by().map(|(step, direction)| (step.clone(), direction));
+    outgoing.effect(effect, about).map_err(|error| Unsaid { by, error: Box::new(error) })
 }

@@ -40,7 +40,7 @@ fn release() -> Command {
 fn a_compensation_says_what_it_undoes_and_which_try_it_is() {
     let command = release();
     let id: CommandId = command.id;
-    let record = outgoing().effect(&Effect::Send(command), &about()).unwrap();
+    let record = outgoing().effect(Effect::Send(command), &about()).unwrap();
     assert_eq!((record.topic.as_str(), record.key.as_deref()), ("inventory.commands", Some(ORDER.as_bytes())));
     let headers = headers(&record);
     let expected = [
@@ -78,7 +78,7 @@ fn an_emitted_event_is_named_with_its_version() {
         payload: crate::samples::order_placed(ORDER).envelope.data,
         causation_id: Some(CAUSE),
     };
-    let record = outgoing().effect(&Effect::Emit(emission), &about()).unwrap();
+    let record = outgoing().effect(Effect::Emit(emission), &about()).unwrap();
     let headers = headers(&record);
     assert_eq!((headers["ce_type"], headers["saga-step"]), ("OrderPlacedV3", "tell"));
     let read = read(&record);
@@ -93,9 +93,16 @@ fn a_journal_entry_says_whose_it_is_and_what_caused_it() {
         at: Timestamp::from_micros(noon().timestamp_micros()),
         fact: Fact::StartRefused { reason: "cancelled".to_owned() },
     };
-    let input = Some("orders.events/3/41");
-    let entry =
-        |seq| Entry { definition: &definition, lane: LaneId(3), seq, event: &event, caused_by: Some(CAUSE), input };
+    let (kind, json) = (event.kind(), event.to_json().unwrap());
+    let entry = |seq| Entry {
+        definition: &definition,
+        lane: LaneId(3),
+        seq,
+        kind,
+        json: &json,
+        caused_by: Some(CAUSE),
+        input: Some("orders.events/3/41"),
+    };
     let record = outgoing().journal(&entry(7), &about()).unwrap();
     assert_eq!(record.topic, saga::EVENTS);
     assert_eq!(record.key, Some(order_saga().to_string().into_bytes()));
@@ -125,14 +132,14 @@ fn a_definition_is_kept_under_its_hash() {
 #[test]
 fn a_command_to_a_topic_without_a_schema_names_the_topic() {
     let command = Command { topic: "letters.commands".to_owned(), ..release() };
-    let error = outgoing().effect(&Effect::Send(command), &about()).unwrap_err();
+    let error = outgoing().effect(Effect::Send(command), &about()).unwrap_err();
     assert!(matches!(&error, OutgoingError::NoSchema { topic } if topic == "letters.commands"), "{error:?}");
 }
 
 #[test]
 fn a_command_that_does_not_fit_names_its_field() {
     let command = Command { payload: json!({ "order_id": ORDER, "reason": Value::Null }), ..release() };
-    let error = outgoing().effect(&Effect::Send(command), &about()).unwrap_err();
+    let error = outgoing().effect(Effect::Send(command), &about()).unwrap_err();
     assert!(!error.to_string().contains("reason"), "{error}");
     let line = backstitch_processor::chain(&error);
     for word in ["ReleaseInventory", "inventory.commands", "data.reason"] {

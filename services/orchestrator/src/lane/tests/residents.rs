@@ -90,7 +90,7 @@ fn a_saga_that_holds_any_json_wakes_with_the_same() {
     let odd = json!({ "float": 31.245_270_191_439_438, "big": u64::MAX, "small": i64::MIN, "text": "\u{0}ß\"\n" });
     for data in [odd, nested(60)] {
         let State::Advancing(advancing) = &mut live.state else { panic!("{:?}", live.state) };
-        advancing.saga.data = data;
+        advancing.saga.data = data.into();
         let mut residents = Residents::default();
         residents.insert(id, live.clone());
         residents.pack_idle(seconds(10));
@@ -104,7 +104,7 @@ fn a_saga_that_holds_any_json_wakes_with_the_same() {
 fn a_saga_that_would_not_come_out_as_it_went_in_stays_awake() {
     let (id, mut live) = charge();
     let State::Advancing(advancing) = &mut live.state else { panic!("{:?}", live.state) };
-    advancing.saga.data = nested(200);
+    advancing.saga.data = nested(200).into();
     let mut residents = Residents::default();
     residents.insert(id, live.clone());
     residents.pack_idle(seconds(10));

@@ -28,6 +28,7 @@ pub(super) const DATABASES: [&str; 7] =
 /// The cluster of one stack: programs and data side by side, owned by whoever runs them.
 struct Cluster {
     home: PathBuf,
+    profile: Profile,
     user: Option<(u32, u32)>,
 }
 
@@ -37,7 +38,7 @@ struct Cluster {
 /// When the programs cannot be fetched or fail.
 pub(super) fn launch(stack: &Stack, task: &Task) -> Result<Launch> {
     let cluster = Cluster::of(stack)?;
-    cluster.install(stack.profile(), task)?;
+    cluster.install(task)?;
     if !cluster.data().is_dir() {
         cluster.create(stack, task)?;
     }
@@ -83,9 +84,9 @@ pub(super) fn wipe(stack: &Stack) -> Result<()> {
 
 impl Cluster {
     fn of(stack: &Stack) -> Result<Self> {
-        let usual = stack.layout().data("postgres");
+        let (usual, profile) = (stack.layout().data("postgres"), stack.profile());
         if !geteuid().is_root() {
-            return Ok(Self { home: usual, user: None });
+            return Ok(Self { home: usual, profile, user: None });
         }
         let user = ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).ok().flatten());
         let user =
@@ -96,29 +97,37 @@ impl Cluster {
             let tag = hex(&Sha256::digest(stack.layout().root().as_os_str().as_encoded_bytes()));
             PathBuf::from(format!("/var/tmp/backstitch-{}", &tag[..12]))
         };
-        Ok(Self { home, user: Some((user.uid.as_raw(), user.gid.as_raw())) })
+        Ok(Self { home, profile, user: Some((user.uid.as_raw(), user.gid.as_raw())) })
     }
 
     fn data(&self) -> PathBuf {
         self.home.join("data")
     }
 
+    /// One for each profile, so that a stack that was made for the other is not measured with its programs.
+    fn server(&self) -> PathBuf {
+        self.home.join(match self.profile {
+            Profile::Dev => "server",
+            Profile::Release => OPTIMISED.name,
+        })
+    }
+
     fn program(&self, name: &str) -> Launch {
-        let mut launch = Launch::new(self.home.join("server/bin").join(name), &self.home);
+        let mut launch = Launch::new(self.server().join("bin").join(name), &self.home);
         launch.user = self.user;
         launch
     }
 
     /// The programs lie beside the data: the user who runs them may have no way into our cache.
-    fn install(&self, profile: Profile, task: &Task) -> Result<()> {
-        let server = self.home.join("server");
+    fn install(&self, task: &Task) -> Result<()> {
+        let server = self.server();
         if server.is_dir() {
             return Ok(());
         }
         fs::create_dir_all(&self.home)?;
         let arriving = self.home.join("server.arriving");
         let _ = fs::remove_dir_all(&arriving);
-        match profile {
+        match self.profile {
             Profile::Dev => {
                 let archive = artifacts::POSTGRES.fetch(task)?.join("postgres-linux-x86_64.txz");
                 task.step("unpacking");

@@ -41,7 +41,9 @@ fn row(median: &Median, most: f64) -> String {
         format!("{:.1}", median.sagas_per_second),
         shown(median.rate_ratio, 2, "×"),
         shown(median.p50_ms, 0, ""),
+        shown(median.p50_ratio, 2, "×"),
         shown(median.p99_ms, 0, ""),
+        shown(median.p99_ratio, 2, "×"),
         format!("{:.2}", median.cpu_ms_per_saga),
         shown(median.cpu_ratio, 2, "×"),
         format!("{:.2}", median.others_cores_most),
@@ -49,14 +51,15 @@ fn row(median: &Median, most: f64) -> String {
     ];
     let cells = cells.map(|cell| format!("<td class=\"n\">{cell}</td>")).concat();
     let width = median.sagas_per_second / most * WIDEST;
+    let at = median.at.as_ref().map_or_else(String::new, |at| format!(", {at}"));
     format!(
-        "<tr><td>{}</td>{cells}<td><svg width=\"{WIDEST}\" height=\"14\" role=\"img\"><rect y=\"1\" height=\"12\" \
+        "<tr><td>{}{at}</td>{cells}<td><svg width=\"{WIDEST}\" height=\"14\" role=\"img\"><rect y=\"1\" height=\"12\" \
          width=\"{width:.1}\" fill=\"{colour}\"/></svg></td></tr>",
         median.peer
     )
 }
 
-const HEAD: &str = "<tr><th></th><th>sagas/s</th><th>by ours</th><th>p50, ms</th><th>p99, ms</th><th>CPU a saga, ms</th>\
+const HEAD: &str = "<tr><th></th><th>sagas/s</th><th>by ours</th><th>p50, ms</th><th>by ours</th><th>p99, ms</th><th>by ours</th><th>CPU a saga, ms</th>\
                     <th>by ours</th><th>others, cores</th><th>failed</th><th></th></tr>";
 const STYLE: &str = "body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; } \
                      table { border-collapse: collapse; } th { text-align: left; font-weight: 600; } \

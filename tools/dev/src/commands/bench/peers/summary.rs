@@ -53,6 +53,9 @@ pub(super) struct Turn {
 pub(super) struct Median {
     pub(super) window: String,
     pub(super) peer: String,
+    /// Where everybody is shown at its best: under which load that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<String>,
     pub(super) sagas_per_second: f64,
     pub(super) p50_ms: Option<f64>,
     pub(super) p99_ms: Option<f64>,
@@ -64,6 +67,8 @@ pub(super) struct Median {
     pub(super) rate_ratio: Option<f64>,
     /// Its p50 by ours.
     pub(super) p50_ratio: Option<f64>,
+    /// Its p99 by ours.
+    pub(super) p99_ratio: Option<f64>,
     /// Its CPU a saga by ours.
     pub(super) cpu_ratio: Option<f64>,
 }
@@ -80,22 +85,38 @@ pub(super) fn read(file: &Path) -> Result<Vec<Window>> {
     Ok(figures.windows)
 }
 
-/// Medians of the rounds, load by load, everybody in the order of their turns.
+/// What a closed loop is called.
+const CLOSED: &str = " in flight";
+
+/// Medians of the rounds, load by load, everybody in the order of their turns; after several closed loops, everybody's best.
 pub(super) fn medians(turns: &[Turn]) -> Vec<Median> {
     let (mut peers, mut loads) = (Vec::new(), Vec::new());
     for turn in turns {
         remember(&mut peers, &turn.peer);
         turn.windows.iter().for_each(|window| remember(&mut loads, &window.window));
     }
-    let mut all = Vec::new();
-    for load in &loads {
-        let mut of_load: Vec<_> = peers.iter().filter_map(|peer| median_of(turns, peer, load)).collect();
-        if let Some(ours) = of_load.iter().find(|median| median.peer == OURS).cloned() {
-            of_load.iter_mut().for_each(|median| median.compare(&ours));
-        }
-        all.extend(of_load);
+    let mut all: Vec<_> =
+        loads.iter().flat_map(|load| compared(peers.iter().filter_map(|peer| median_of(turns, peer, load)))).collect();
+    if loads.iter().filter(|load| load.ends_with(CLOSED)).count() > 1 {
+        let best = compared(peers.iter().filter_map(|peer| best_of(&all, peer)));
+        all.extend(best);
     }
     all
+}
+
+fn compared(medians: impl Iterator<Item = Median>) -> Vec<Median> {
+    let mut medians: Vec<_> = medians.collect();
+    if let Some(ours) = medians.iter().find(|median| median.peer == OURS).cloned() {
+        medians.iter_mut().for_each(|median| median.compare(&ours));
+    }
+    medians
+}
+
+/// The closed loop in which it ended most sagas.
+fn best_of(medians: &[Median], peer: &str) -> Option<Median> {
+    let loops = medians.iter().filter(|median| median.peer == peer && median.window.ends_with(CLOSED));
+    let best = loops.max_by(|one, other| one.sagas_per_second.total_cmp(&other.sagas_per_second))?.clone();
+    Some(Median { window: "each at its best".to_owned(), at: Some(best.window.clone()), ..best })
 }
 
 fn remember(known: &mut Vec<String>, name: &str) {
@@ -114,6 +135,7 @@ fn median_of(turns: &[Turn], peer: &str, load: &str) -> Option<Median> {
     Some(Median {
         window: load.to_owned(),
         peer: peer.to_owned(),
+        at: None,
         sagas_per_second: of(|window| Some(window.sagas_per_second))?,
         p50_ms: of(|window| window.start_to_end_ms.p50),
         p99_ms: of(|window| window.start_to_end_ms.p99),
@@ -122,6 +144,7 @@ fn median_of(turns: &[Turn], peer: &str, load: &str) -> Option<Median> {
         failed: rounds.iter().map(|window| window.failed).sum(),
         rate_ratio: None,
         p50_ratio: None,
+        p99_ratio: None,
         cpu_ratio: None,
     })
 }
@@ -138,6 +161,7 @@ impl Median {
     fn compare(&mut self, ours: &Self) {
         self.rate_ratio = ratio(Some(self.sagas_per_second), Some(ours.sagas_per_second));
         self.p50_ratio = ratio(self.p50_ms, ours.p50_ms);
+        self.p99_ratio = ratio(self.p99_ms, ours.p99_ms);
         self.cpu_ratio = ratio(Some(self.cpu_ms_per_saga), Some(ours.cpu_ms_per_saga));
     }
 }
@@ -150,13 +174,13 @@ pub(in crate::commands::bench) fn ratio(theirs: Option<f64>, ours: Option<f64>) 
 /// For a person, a line each.
 pub(super) fn table(medians: &[Median]) -> String {
     let mut text = format!(
-        "{:<16}{:<12}{:>10}{:>10}{:>10}{:>13}{:>8}{:>8}{:>8}{:>8}\n",
-        "load", "", "sagas/s", "p50 ms", "p99 ms", "CPU ms/saga", "others", "rate", "p50", "CPU"
+        "{:<18}{:<12}{:>10}{:>10}{:>10}{:>13}{:>8}{:>8}{:>8}{:>8}{:>8}\n",
+        "load", "", "sagas/s", "p50 ms", "p99 ms", "CPU ms/saga", "others", "rate", "p50", "p99", "CPU"
     );
     for median in medians {
         let _ = writeln!(
             text,
-            "{:<16}{:<12}{:>10.1}{:>10}{:>10}{:>13.2}{:>8.2}{:>8}{:>8}{:>8}{}",
+            "{:<18}{:<12}{:>10.1}{:>10}{:>10}{:>13.2}{:>8.2}{:>8}{:>8}{:>8}{:>8}{}{}",
             median.window,
             median.peer,
             median.sagas_per_second,
@@ -166,12 +190,14 @@ pub(super) fn table(medians: &[Median]) -> String {
             median.others_cores_most,
             shown(median.rate_ratio, 2, "x"),
             shown(median.p50_ratio, 2, "x"),
+            shown(median.p99_ratio, 2, "x"),
             shown(median.cpu_ratio, 2, "x"),
+            median.at.as_ref().map_or_else(String::new, |at| format!("   {at}")),
             if median.failed > 0 { format!("   {} failed", median.failed) } else { String::new() },
         );
     }
     text.push_str(
-        "The last three: theirs by ours. Others: cores that the rest of the machine used, in the noisiest round.\n",
+        "The last four: theirs by ours. Others: cores that the rest of the machine used, in the noisiest round.\n",
     );
     text
 }
@@ -186,16 +212,19 @@ mod tests {
     use super::{OURS, Times, Turn, Window, medians, middle, table};
 
     fn turn(peer: &str, round: u32, sagas_per_second: f64) -> Turn {
-        let window = Window {
-            window: "64 in flight".to_owned(),
+        Turn { peer: peer.to_owned(), round, windows: vec![window("64 in flight", sagas_per_second, round)] }
+    }
+
+    fn window(load: &str, sagas_per_second: f64, round: u32) -> Window {
+        Window {
+            window: load.to_owned(),
             sagas_per_second,
             start_to_end_ms: Times { p50: Some(1_000.0 / sagas_per_second), p99: None },
             cpu_ms_per_saga_all: 400.0 / sagas_per_second,
             cpu_ms_per_saga: [].into(),
             others_cores: f64::from(round) / 10.0,
             failed: 0,
-        };
-        Turn { peer: peer.to_owned(), round, windows: vec![window] }
+        }
     }
 
     #[test]
@@ -215,6 +244,19 @@ mod tests {
     #[test]
     fn whoever_was_measured_without_us_has_no_ratio() {
         assert_eq!(medians(&[turn("other", 1, 10.0)])[0].rate_ratio, None);
+    }
+
+    #[test]
+    fn everybody_is_shown_at_its_best_too() {
+        let of = |peer: &str, rates: [f64; 3]| {
+            let loads = ["64 in flight", "256 in flight", "50 a second"];
+            let windows = loads.iter().zip(rates).map(|(load, rate)| window(load, rate, 1)).collect();
+            Turn { peer: peer.to_owned(), round: 1, windows }
+        };
+        let medians = medians(&[of(OURS, [100.0, 200.0, 50.0]), of("other", [80.0, 40.0, 900.0])]);
+        let best: Vec<_> = medians.iter().filter(|it| it.window == "each at its best").collect();
+        let found: Vec<_> = best.iter().map(|it| (it.peer.as_str(), it.at.as_deref(), it.rate_ratio)).collect();
+        assert_eq!(found, [(OURS, Some("256 in flight"), Some(1.0)), ("other", Some("64 in flight"), Some(0.4))]);
     }
 
     #[test]

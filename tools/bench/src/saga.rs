@@ -102,6 +102,7 @@ impl Options {
 
 /// One window with so many sagas in flight.
 pub(crate) async fn closed(load: &Load, in_flight: usize, options: &Options) -> Result<Value> {
+    tokio::task::spawn_blocking(machine::settle).await??;
     let feeder = pace::closed(load, in_flight);
     let window = measure(load, format!("{in_flight} in flight"), options).await?;
     feeder.abort();
@@ -110,6 +111,7 @@ pub(crate) async fn closed(load: &Load, in_flight: usize, options: &Options) -> 
 }
 
 async fn open(load: &Load, rate: u32, options: &Options) -> Result<Value> {
+    tokio::task::spawn_blocking(machine::settle).await??;
     let feeder = pace::open(load, rate);
     let window = measure(load, format!("{rate} a second"), options).await?;
     feeder.abort();

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 /// Clock ticks a second; fixed on Linux for user space.
@@ -75,6 +76,17 @@ pub fn memory(processes: &BTreeMap<String, u32>) -> BTreeMap<String, f64> {
 pub fn written() -> f64 {
     let disks = fs::read_dir("/sys/block").into_iter().flatten().flatten();
     disks.filter_map(|disk| written_by(&disk.path())).sum()
+}
+
+/// Waits until the disks have all that was written so far: an earlier window's pages would be written during the next one, half
+/// a minute later, and each commit would wait for them.
+///
+/// # Errors
+/// When the system's `sync` cannot be run.
+pub fn settle() -> Result<()> {
+    let settled = Command::new("sync").status().context("could not run sync")?;
+    ensure!(settled.success(), "sync ended with {settled}");
+    Ok(())
 }
 
 /// Memory, images of files and layers over other disks count with those that they lie on.

@@ -2,10 +2,6 @@
 //!
 //! Separate because a cancel may overtake the start: what then happened outside still has to be undone.
 
-use std::io::{self, Write};
-
-use serde_json::Value;
-
 use super::draft::Draft;
 use super::{child, forward, rollback};
 use crate::cause::Cause;
@@ -16,7 +12,7 @@ use crate::input::Start;
 use crate::state::Refusal;
 
 pub(super) fn begin(draft: &mut Draft<'_>, start: &Start) {
-    let bytes = bytes_of(&start.data);
+    let bytes = start.data.to_string().len();
     if bytes > DATA_BYTES_MAX {
         let reason = format!("the saga's data has {bytes} bytes, {DATA_BYTES_MAX} are allowed");
         refuse(draft, start, reason);
@@ -36,27 +32,6 @@ pub(super) fn begin_refused(draft: &mut Draft<'_>, refusal: &Refusal, start: &St
     }
     record(draft, start);
     rollback::roll_back_everything(draft, Cause::Cancelled { by: by.clone() });
-}
-
-/// How many bytes the data has as JSON.
-fn bytes_of(data: &Value) -> usize {
-    let mut count = Count(0);
-    // Neither a value nor a count fails to be written.
-    let _ = serde_json::to_writer(&mut count, data);
-    count.0
-}
-
-struct Count(usize);
-
-impl Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 fn refuse(draft: &mut Draft<'_>, start: &Start, reason: String) {

@@ -59,7 +59,8 @@ fn row(median: &Median, most: f64) -> String {
     )
 }
 
-const HEAD: &str = "<tr><th></th><th>sagas/s</th><th>by ours</th><th>p50, ms</th><th>by ours</th><th>p99, ms</th><th>by ours</th><th>CPU a saga, ms</th>\
+const HEAD: &str = "<tr><th></th><th>sagas/s</th><th>by ours</th><th>p50, ms</th><th>by ours</th>\
+                    <th>p99, ms</th><th>by ours</th><th>CPU a saga, ms</th>\
                     <th>by ours</th><th>others, cores</th><th>failed</th><th></th></tr>";
 const STYLE: &str = "body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; } \
                      table { border-collapse: collapse; } th { text-align: left; font-weight: 600; } \

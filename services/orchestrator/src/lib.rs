@@ -11,6 +11,7 @@ pub mod outgoing;
 #[cfg(feature = "system")]
 mod own_database;
 pub mod participants;
+pub mod retention;
 pub mod route;
 #[cfg(test)]
 mod samples;

@@ -15,7 +15,7 @@ use backstitch_orchestrator::outgoing::Outgoing;
 use backstitch_orchestrator::participants::Participants;
 use backstitch_orchestrator::participants::backlogs::Courses;
 use backstitch_orchestrator::settings::Settings;
-use backstitch_orchestrator::{api, deployed, migrations, participants};
+use backstitch_orchestrator::{api, deployed, migrations, participants, retention};
 use backstitch_processor::NoCalls;
 use backstitch_service_kit::{Context, Service, database};
 use backstitch_wiring::Wires;
@@ -54,6 +54,12 @@ async fn start(context: Context<Settings>) -> anyhow::Result<()> {
     let pause = || tokio::time::sleep(participants::READ_EVERY);
     let keeping = participants::keep(participants.clone(), wires.pool.clone(), context.shutdown.clone(), pause);
     context.tasks.spawn("participants", async move {
+        keeping.await;
+        Ok(())
+    });
+    let retention_days = context.config.sagas.journal_retention_days;
+    let keeping = retention::keep(wires.pool.clone(), retention_days, context.shutdown.clone());
+    context.tasks.spawn("retention", async move {
         keeping.await;
         Ok(())
     });

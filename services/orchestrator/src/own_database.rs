@@ -5,13 +5,20 @@ use uuid::Uuid;
 
 /// An empty one with the orchestrator's tables.
 pub(crate) async fn create() -> PgPool {
+    create_as_of(i64::MAX).await
+}
+
+/// The same as a release left it whose last migration was this.
+pub(crate) async fn create_as_of(last: i64) -> PgPool {
     let name = format!("orchestrator_test_{}", Uuid::new_v4().simple());
     let admin = admin();
     let mut connection = PgConnection::connect(&admin).await.unwrap();
     sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
     let (server, _) = admin.rsplit_once('/').unwrap();
     let db = PgPool::connect(&format!("{server}/{name}")).await.unwrap();
-    crate::migrations().run(&db).await.unwrap();
+    let mut migrations = crate::migrations();
+    migrations.migrations.to_mut().retain(|migration| migration.version <= last);
+    migrations.run(&db).await.unwrap();
     db
 }
 

@@ -7,17 +7,20 @@ use backstitch_saga::participant::BreakerRules;
 use backstitch_service_kit::config::Problem;
 use serde::{Deserialize, Serialize};
 
-/// `sagas`: where the definitions are.
+/// `sagas`: where the definitions are, and how long journals are kept.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SagasSettings {
     /// A folder of `*.yaml` documents, one definition each.
     pub dir: PathBuf,
+    /// Journals of sagas that began in a week that ended more than so many days ago are dropped, once all of that week
+    /// have ended; absent: never. The topic `saga.events` has them still.
+    pub journal_retention_days: Option<u32>,
 }
 
 impl Default for SagasSettings {
     fn default() -> Self {
-        Self { dir: PathBuf::from("sagas") }
+        Self { dir: PathBuf::from("sagas"), journal_retention_days: None }
     }
 }
 
@@ -47,14 +50,21 @@ impl ParticipantsSettings {
 }
 
 fn problems(settings: &Settings) -> Vec<Problem> {
-    let sound = (1..=3600).contains(&settings.participants.probe_after_seconds);
-    if sound { Vec::new() } else { vec![Problem::new("participants.probe_after_seconds", "should be from 1 to 3600")] }
+    let mut problems = Vec::new();
+    if !(1..=3600).contains(&settings.participants.probe_after_seconds) {
+        problems.push(Problem::new("participants.probe_after_seconds", "should be from 1 to 3600"));
+    }
+    if settings.sagas.journal_retention_days.is_some_and(|days| !(1..=36_500).contains(&days)) {
+        let wrong = "should be from 1 to 36500; without it journals are kept for ever";
+        problems.push(Problem::new("sagas.journal_retention_days", wrong));
+    }
+    problems
 }
 
 backstitch_wiring::settings! {
     /// The orchestrator's settings.
     pub struct Settings {
-        /// Where the definitions are.
+        /// Where the definitions are, and how long journals are kept.
         #[serde(default)]
         sagas: SagasSettings,
         /// When a silent participant's clocks stand still.

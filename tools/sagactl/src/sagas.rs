@@ -103,6 +103,10 @@ pub(crate) async fn show(cli: &Cli, asked: &SagaArgs) -> anyhow::Result<Code> {
     } else {
         print(&card(&saga));
         print("");
+        if saga["journal_dropped"] == true {
+            print("its journal is older than the orchestrator keeps journals; `saga.events` may have it");
+            return Ok(Code::Done);
+        }
         let entries = saga["timeline"].as_array().cloned().unwrap_or_default();
         print(&table(["#", "at", "what", "step", "about", "by"], entries.iter().map(entry_row)));
     }

@@ -36,6 +36,8 @@ pub(super) async fn saga(
     let more = timeline.len() > wanted;
     timeline.truncate(wanted);
     let next = if more { timeline.last().map(|entry| entry.seq) } else { None };
+    // The first entry is written with the saga's row.
+    let journal_dropped = timeline.is_empty() && asked.after.unwrap_or(0) <= 0;
     let (steps, data, queued) = inside(state);
     let mut waits = Vec::new();
     for queued in queued {
@@ -43,7 +45,7 @@ pub(super) async fn saga(
         let Queued { step, participant, since, .. } = queued;
         waits.push(Wait { step, participant, since, before });
     }
-    Ok(Json(Saga { summary, steps, waits, data, timeline, next }))
+    Ok(Json(Saga { summary, steps, waits, data, timeline, journal_dropped, next }))
 }
 
 /// The saga, or 404.

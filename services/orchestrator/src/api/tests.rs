@@ -237,6 +237,21 @@ async fn a_started_saga_is_found_and_tells_its_story() {
     assert_eq!(kinds, ["SagaStarted", "StepRequested"]);
     assert_eq!(saga["timeline"][0]["user_id"], "ann");
     assert_eq!(saga["timeline"][0]["caused_by"], outcome["command_id"]);
+    assert_eq!(saga["journal_dropped"], false);
+    orchestrator.end().await;
+}
+
+#[tokio::test]
+async fn a_saga_whose_journal_was_dropped_says_so_and_does_not_start_again() {
+    let (orchestrator, _) = orchestrator().await;
+    let saga = orchestrator.start("order-1").await["saga_id"].as_str().unwrap().to_owned();
+    sqlx::query("DELETE FROM saga.journal").execute(&orchestrator.db).await.unwrap();
+    let (status, shown) = orchestrator.get(&format!("/sagas/{saga}")).await;
+    assert_eq!((status, &shown["journal_dropped"], &shown["timeline"]), (200, &json!(true), &json!([])));
+    // The end of a timeline is no gap.
+    let (_, rest) = orchestrator.get(&format!("/sagas/{saga}?after=2")).await;
+    assert_eq!(rest["journal_dropped"], false);
+    assert_eq!(orchestrator.start("order-1").await["entries"], json!([]));
     orchestrator.end().await;
 }
 

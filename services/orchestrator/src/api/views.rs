@@ -60,6 +60,8 @@ pub(super) struct Saga {
     pub data: Option<Value>,
     /// Its journal, oldest first.
     pub timeline: Vec<Entry>,
+    /// Whether its journal is older than journals are kept here; the topic `saga.events` may have it.
+    pub journal_dropped: bool,
     /// Give it as `after` for the rest of the timeline; absent at its end.
     pub next: Option<i64>,
 }

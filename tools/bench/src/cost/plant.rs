@@ -48,7 +48,7 @@ impl Behind {
         // As autovacuum and the checkpointer leave it in time; else the windows would pay for the planting.
         db.execute("VACUUM (FREEZE, ANALYZE) behind.sagas, behind.journal").await?;
         admin.execute("CHECKPOINT").await?;
-        let size = "SELECT pg_total_relation_size('behind.sagas') + pg_total_relation_size('behind.journal')";
+        let size = "SELECT pg_total_relation_size('behind.sagas') + pg_total_relation_size('behind.journal_planted')";
         let bytes: i64 = sqlx::query_scalar(size).fetch_one(db).await?;
         Ok(Self { journal_rows: rows as f64 / count.max(1) as f64, gigabytes: bytes as f64 / 1e9 })
     }
@@ -65,17 +65,19 @@ const TWINS: &str = "
     CREATE SCHEMA behind;
     CREATE SCHEMA aside;
     CREATE TABLE behind.sagas (LIKE saga.sagas INCLUDING ALL EXCLUDING INDEXES);
-    CREATE TABLE behind.journal (LIKE saga.journal INCLUDING ALL EXCLUDING INDEXES);
+    CREATE TABLE behind.journal (LIKE saga.journal INCLUDING ALL EXCLUDING INDEXES) PARTITION BY RANGE (started_at);
+    CREATE TABLE behind.journal_planted PARTITION OF behind.journal DEFAULT;
+    SELECT saga.measure_journal_little('behind.journal_planted');
     DO $$
     DECLARE said text;
     BEGIN
         FOR said IN
             SELECT format('ALTER TABLE behind.%I SET (%s)', relname, array_to_string(reloptions, ','))
-            FROM pg_class WHERE oid IN ('saga.sagas'::regclass, 'saga.journal'::regclass) AND reloptions IS NOT NULL
+            FROM pg_class WHERE oid = 'saga.sagas'::regclass AND reloptions IS NOT NULL
             UNION ALL
             SELECT format('ALTER TABLE behind.%I ALTER COLUMN %I SET STATISTICS %s', c.relname, a.attname, a.attstattarget)
             FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
-            WHERE c.oid IN ('saga.sagas'::regclass, 'saga.journal'::regclass) AND a.attnum > 0 AND a.attstattarget >= 0
+            WHERE c.oid = 'saga.sagas'::regclass AND a.attnum > 0 AND a.attstattarget >= 0
         LOOP
             EXECUTE said;
         END LOOP;
@@ -87,7 +89,7 @@ const INDEXES: &str = r"
     DO $$
     DECLARE said text;
     BEGIN
-        FOR said IN SELECT replace(pg_get_indexdef(i.indexrelid), ' ON saga.', ' ON behind.') FROM pg_index AS i
+        FOR said IN SELECT regexp_replace(pg_get_indexdef(i.indexrelid), ' ON (ONLY )?saga\.', ' ON behind.') FROM pg_index AS i
                     WHERE i.indrelid IN ('saga.sagas'::regclass, 'saga.journal'::regclass)
         LOOP
             IF said LIKE '%USING btree%' THEN

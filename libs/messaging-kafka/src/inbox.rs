@@ -159,8 +159,12 @@ impl Inbox for KafkaInbox {
         self.positions.report(offsets);
     }
 
-    async fn close(&self) {
+    async fn leave(&self) {
         self.membership.leave().await;
+    }
+
+    async fn close(&self) {
+        self.leave().await;
         let readings = std::mem::take(&mut *self.readings());
         for (_, reading) in readings {
             reading.end().await;

@@ -81,8 +81,11 @@ pub trait Inbox: Send + Sync + 'static {
     /// Tells the broker how far the lane has come. For lag tools only; best effort.
     fn report(&self, offsets: Vec<(TopicPartition, i64)>);
 
-    /// Leaves the group; its other members get the lanes at once. Whoever closes has let go of its lanes before:
-    /// they are announced as lost, but no acknowledgement is waited for. Afterwards [`Inbox::ownership`] ends.
+    /// Leaves the group; its other members get the lanes at once. They are announced as lost, but no acknowledgement is
+    /// waited for, and what is read for them is read on. Afterwards [`Inbox::ownership`] ends.
+    async fn leave(&self);
+
+    /// Leaves the group, unless that is done, and ends all reading.
     async fn close(&self);
 }
 

@@ -34,6 +34,8 @@ pub struct Settings {
     pub calls_max: usize,
     /// How long a lane that is handed over may wait for its records to arrive.
     pub drain: Duration,
+    /// How long a process that stops goes on with lanes that nobody has taken over yet.
+    pub stay: Duration,
     /// A timer or an answered call that cannot be handled comes again after this long: a person may have mended the
     /// cause meanwhile.
     pub put_off: Duration,
@@ -48,6 +50,7 @@ impl Default for Settings {
             unpublished_max: 10_000,
             calls_max: 64,
             drain: Duration::from_secs(2),
+            stay: Duration::from_secs(1),
             put_off: Duration::from_secs(30),
         }
     }
@@ -188,7 +191,8 @@ impl<L: LogicOn<S::Db>, S: Store> Processor<L, S> {
         self.shared.health.clone()
     }
 
-    /// Runs until `stop`, then hands the lanes over.
+    /// Runs until `stop`, then leaves the group, and goes on with each lane until another process has claimed it: so no
+    /// flow waits for the group to find out.
     ///
     /// # Errors
     /// [`ProcessorError`] when going on is pointless; outages are waited out inside.
@@ -206,7 +210,7 @@ impl<L: LogicOn<S::Db>, S: Store> Processor<L, S> {
                 change = self.shared.inbox.ownership() => match change {
                     None => break Err(ProcessorError::InboxClosed),
                     Some(Ownership::Gained(lane)) => {
-                        let running = self.start(lane, &stop);
+                        let running = self.start(lane, stop.clone());
                         lanes.insert(lane, running);
                     }
                     Some(Ownership::Lost(lane, acknowledge)) => if let Some(running) = lanes.remove(&lane) {
@@ -220,21 +224,41 @@ impl<L: LogicOn<S::Db>, S: Store> Processor<L, S> {
                 },
             }
         };
-        for running in lanes.values() {
-            running.stop.cancel();
-        }
-        for running in lanes.into_values() {
-            let _ = running.done.await;
+        let (stops, done): (Vec<_>, Vec<_>) = lanes.into_values().map(|running| (running.stop, running.done)).unzip();
+        let mut done = futures::future::join_all(done);
+        let taken_over = if outcome.is_ok() { self.leave(&mut done).await } else { false };
+        stops.iter().for_each(CancellationToken::cancel);
+        if !taken_over {
+            done.await;
         }
         while handovers.join_next().await.is_some() {}
         self.shared.inbox.close().await;
         outcome
     }
 
-    fn start(&self, lane: LaneId, stop: &CancellationToken) -> Running {
-        let token = stop.child_token();
-        let done = tokio::spawn(own(self.shared.clone(), lane, token.clone()));
-        Running { stop: token, done }
+    /// Leaves the group, and waits until all lanes are done since others have claimed them, for as long as lanes stay.
+    /// Whether they are.
+    async fn leave(&self, done: &mut (impl Future + Unpin)) -> bool {
+        // The fence says when a lane is another's. What the group still says of it is acknowledged, or it would wait.
+        let acknowledge = async {
+            while self.shared.inbox.ownership().await.is_some() {}
+            std::future::pending::<()>().await;
+        };
+        let stay = async {
+            self.shared.inbox.leave().await;
+            tokio::time::timeout(self.shared.settings.stay, done).await.is_ok()
+        };
+        tokio::select! {
+            biased;
+            taken_over = stay => taken_over,
+            () = acknowledge => false,
+        }
+    }
+
+    fn start(&self, lane: LaneId, leaving: CancellationToken) -> Running {
+        let stop = CancellationToken::new();
+        let done = tokio::spawn(own(self.shared.clone(), lane, leaving, stop.clone()));
+        Running { stop, done }
     }
 
     async fn check_topology(&self) -> Result<(), ProcessorError> {
@@ -273,10 +297,11 @@ async fn first_broken(lanes: &mut BTreeMap<LaneId, Running>) -> ProcessorError {
     }
 }
 
-/// Claims the lane again and again for as long as it is ours.
+/// Claims the lane again and again for as long as it is ours; a process that is leaving claims nothing any more.
 async fn own<L: LogicOn<S::Db>, S: Store>(
     shared: Arc<Shared<L, S>>,
     lane: LaneId,
+    leaving: CancellationToken,
     stop: CancellationToken,
 ) -> Result<(), ProcessorError> {
     // Processes differ in their jitter, and each has the same again.
@@ -288,7 +313,7 @@ async fn own<L: LogicOn<S::Db>, S: Store>(
     let mut pause = pauses();
     loop {
         let started = Instant::now();
-        let outcome = session(&shared, lane, &stop).await;
+        let outcome = session(&shared, lane, &leaving, &stop).await;
         shared.inbox.stop(lane).await;
         let Err(error) = outcome else {
             shared.health.set(lane, None);
@@ -298,7 +323,7 @@ async fn own<L: LogicOn<S::Db>, S: Store>(
         metrics::counter!("processor_lane_failures_total", "verdict" => format!("{:?}", error.verdict())).increment(1);
         match error.verdict() {
             Verdict::Broken => return Err(ProcessorError::Lane { lane, reason }),
-            Verdict::Fenced if !shared.inbox.owns(lane) => {
+            Verdict::Fenced if leaving.is_cancelled() || !shared.inbox.owns(lane) => {
                 tracing::info!(%lane, "another owner has the lane");
                 shared.health.set(lane, None);
                 return Ok(());
@@ -315,7 +340,7 @@ async fn own<L: LogicOn<S::Db>, S: Store>(
         let rest = Duration::from_millis(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX));
         tokio::select! {
             biased;
-            () = stop.cancelled() => {
+            () = async { tokio::select! { () = stop.cancelled() => {}, () = leaving.cancelled() => {} } } => {
                 shared.health.set(lane, None);
                 return Ok(());
             }
@@ -327,13 +352,15 @@ async fn own<L: LogicOn<S::Db>, S: Store>(
 async fn session<L: LogicOn<S::Db>, S: Store>(
     shared: &Arc<Shared<L, S>>,
     lane: LaneId,
+    leaving: &CancellationToken,
     stop: &CancellationToken,
 ) -> Result<(), LaneError> {
     let mut session = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
+        () = leaving.cancelled() => return Ok(()),
         opened = Session::open(lane, shared.clone()) => opened?,
     };
     shared.health.set(lane, None);
-    session.work(stop).await
+    session.work(leaving, stop).await
 }

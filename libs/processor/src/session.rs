@@ -122,11 +122,16 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         Ok(())
     }
 
-    /// Works until told to stop (`Ok`) or until something fails.
-    pub(crate) async fn work(&mut self, stop: &CancellationToken) -> Result<(), LaneError> {
+    /// Works until told to stop (`Ok`) or until something fails. While the process is leaving, another may claim the lane at
+    /// any time, and is to find that what was published is known to be.
+    pub(crate) async fn work(
+        &mut self,
+        leaving: &CancellationToken,
+        stop: &CancellationToken,
+    ) -> Result<(), LaneError> {
         loop {
             let mut arrived = Due::default();
-            match self.wait(stop).await {
+            match self.wait(leaving, stop).await {
                 Woken::Stop => return self.drain().await,
                 Woken::Feed(None) => return Err(LaneError::FeedEnded),
                 Woken::Feed(Some(items)) => arrived = self.gather(items).await?,
@@ -150,10 +155,13 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         }
     }
 
-    async fn wait(&mut self, stop: &CancellationToken) -> Woken {
+    async fn wait(&mut self, leaving: &CancellationToken, stop: &CancellationToken) -> Woken {
         let until_due = self.until_due();
         let open = self.outbox.unpublished() < self.shared.settings.unpublished_max;
         let untidy = self.progress_unsaved || (self.outbox.has_unpruned() && self.outbox.is_settled());
+        let tidy_after = async {
+            tokio::select! { () = leaving.cancelled() => {}, () = tokio::time::sleep(TIDY_AFTER) => {} }
+        };
         let asking = self.ends.is_some();
         let patience_ends = self.kept_back.until();
         tokio::select! {
@@ -170,7 +178,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
             () = tokio::time::sleep_until(patience_ends.unwrap_or_else(Instant::now)), if patience_ends.is_some() => {
                 Woken::PatienceEnds
             }
-            () = tokio::time::sleep(TIDY_AFTER), if untidy => Woken::Tidy,
+            () = tidy_after, if untidy => Woken::Tidy,
         }
     }
 

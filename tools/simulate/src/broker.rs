@@ -106,6 +106,11 @@ impl Inbox for SimulatedInbox {
         self.inner.report(offsets);
     }
 
+    async fn leave(&self) {
+        self.life.point("leave").await;
+        self.inner.leave().await;
+    }
+
     async fn close(&self) {
         self.life.point("close").await;
         self.inner.close().await;

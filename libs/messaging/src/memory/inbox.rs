@@ -114,8 +114,12 @@ impl Inbox for MemoryInbox {
         }
     }
 
-    async fn close(&self) {
+    async fn leave(&self) {
         group::leave(&self.shared, &self.group, self.member);
+    }
+
+    async fn close(&self) {
+        self.leave().await;
         self.readings().clear();
     }
 }

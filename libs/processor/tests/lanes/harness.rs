@@ -71,8 +71,13 @@ pub(crate) struct Member {
 impl Member {
     /// Leaves in good order.
     pub(crate) async fn stop(self) -> Result<(), ProcessorError> {
-        self.stop.cancel();
+        self.begin_to_stop();
         self.ended().await
+    }
+
+    /// Is told to leave, and not waited for.
+    pub(crate) fn begin_to_stop(&self) {
+        self.stop.cancel();
     }
 
     /// Waits for the end that comes by itself.
@@ -154,7 +159,21 @@ impl Bench {
         self.join(false, move |lane| Toy::new(lane, Some(hold.clone())))
     }
 
+    /// It goes on with lanes that nobody takes over for as long as a test may take.
+    pub(crate) fn member_that_stays(&self) -> Member {
+        self.join_for(PATIENCE * 2, false, |lane| Toy::new(lane, None))
+    }
+
     fn join(&self, calls_hang: bool, make: impl Fn(LaneId) -> Toy + Send + Sync + 'static) -> Member {
+        self.join_for(Duration::from_millis(20), calls_hang, make)
+    }
+
+    fn join_for(
+        &self,
+        stay: Duration,
+        calls_hang: bool,
+        make: impl Fn(LaneId) -> Toy + Send + Sync + 'static,
+    ) -> Member {
         let inbox = Arc::new(self.broker.join("toys", &self.lane_topic, &[]).unwrap());
         let catalog = Catalog::embedded().unwrap();
         let ports = Ports {
@@ -165,7 +184,7 @@ impl Bench {
             caller: Arc::new(ToyCaller { hangs: calls_hang }),
             decoder: Arc::new(Decoder::new(&catalog).unwrap()),
         };
-        let settings = Settings { put_off: Duration::from_millis(20), ..Settings::default() };
+        let settings = Settings { put_off: Duration::from_millis(20), stay, ..Settings::default() };
         let processor = Processor::new("toys", settings, ports, make);
         let stop = CancellationToken::new();
         let health = processor.health();

@@ -7,11 +7,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod harness;
+mod leaving;
 mod poison;
 mod together;
 mod toy;
 mod zombies;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use backstitch_messaging::memory::Faults;
@@ -36,7 +38,7 @@ async fn two_members_handle_every_message_once_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_leaves_hands_its_lanes_over_with_nothing_lost_or_repeated() {
+async fn a_member_that_leaves_hands_its_lanes_over_with_nothing_lost_or_done_twice() {
     let bench = Bench::new(3).await;
     let first = bench.member();
     for n in 0..100 {
@@ -46,7 +48,9 @@ async fn a_member_that_leaves_hands_its_lanes_over_with_nothing_lost_or_repeated
     bench.until("something is handled", async || bench.handled().await > 0).await;
     first.stop().await.unwrap();
     bench.until("100 are handled", async || bench.handled().await == 100).await;
-    bench.until("each is answered", async || bench.answers().len() == 100).await;
+    // What was under way to the broker when the second claimed a lane is published by both: the same record.
+    let answered = || bench.answers().iter().map(ToString::to_string).collect::<BTreeSet<_>>().len();
+    bench.until("each is answered", async || answered() == 100).await;
     second.stop().await.unwrap();
     bench.assert_in_order().await;
 }

@@ -1,5 +1,7 @@
 //! A process that stops goes on with its lanes until others have claimed them.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use crate::harness::{Bench, Told};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,13 +41,16 @@ async fn what_several_lanes_are_doing_when_a_process_leaves_is_done_once() {
     for number in 0..400 {
         bench.send(&format!("key-{}", number % 40), Told::Record).await;
     }
-    bench.until("all is handled", async || bench.handled().await == 440).await;
     // Each of its lanes finds out by what comes next for it.
-    for number in 0..40 {
-        bench.send(&format!("key-{number}"), Told::Record).await;
-    }
-    leaving.ended().await.unwrap();
-    bench.until("and the rest", async || bench.handled().await == 480).await;
+    let sent = AtomicI64::new(440);
+    let ended = tokio::spawn(leaving.ended());
+    let all_are_the_heirs = async || {
+        bench.send(&format!("key-{}", sent.fetch_add(1, Ordering::SeqCst) % 40), Told::Record).await;
+        ended.is_finished()
+    };
+    bench.until("all its lanes are the heir's", all_are_the_heirs).await;
+    ended.await.unwrap().unwrap();
+    bench.until("all is handled", async || bench.handled().await == sent.load(Ordering::SeqCst)).await;
     heir.stop().await.unwrap();
     bench.assert_in_order().await;
 }

@@ -206,7 +206,7 @@ impl Member {
             }
             if self.leave_asked_within(Duration::ZERO) {
                 self.commit(&consumer);
-                // Whoever closes has let go of its lanes, so that the closing consumer need not wait for anybody.
+                // Whoever leaves hands nothing over: others claim its lanes, and the closing consumer waits for nobody.
                 self.announcer.all_gone();
                 return Ended::Leaving;
             }

@@ -338,13 +338,15 @@ async fn own<L: LogicOn<S::Db>, S: Store>(
         }
         let rest = pause.next().unwrap_or(Duration::from_secs(5));
         let rest = Duration::from_millis(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX));
-        tokio::select! {
+        let goes_on = tokio::select! {
             biased;
-            () = async { tokio::select! { () = stop.cancelled() => {}, () = leaving.cancelled() => {} } } => {
-                shared.health.set(lane, None);
-                return Ok(());
-            }
-            () = tokio::time::sleep(rest) => {}
+            () = stop.cancelled() => false,
+            () = leaving.cancelled() => false,
+            () = tokio::time::sleep(rest) => true,
+        };
+        if !goes_on {
+            shared.health.set(lane, None);
+            return Ok(());
         }
     }
 }

@@ -159,9 +159,6 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
         let until_due = self.until_due();
         let open = self.outbox.unpublished() < self.shared.settings.unpublished_max;
         let untidy = self.progress_unsaved || (self.outbox.has_unpruned() && self.outbox.is_settled());
-        let tidy_after = async {
-            tokio::select! { () = leaving.cancelled() => {}, () = tokio::time::sleep(TIDY_AFTER) => {} }
-        };
         let asking = self.ends.is_some();
         let patience_ends = self.kept_back.until();
         tokio::select! {
@@ -178,7 +175,7 @@ impl<L: LogicOn<S::Db>, S: Store> Session<L, S> {
             () = tokio::time::sleep_until(patience_ends.unwrap_or_else(Instant::now)), if patience_ends.is_some() => {
                 Woken::PatienceEnds
             }
-            () = tidy_after, if untidy => Woken::Tidy,
+            _ = tokio::time::timeout(TIDY_AFTER, leaving.cancelled()), if untidy => Woken::Tidy,
         }
     }
 

@@ -1,21 +1,22 @@
 //! Weeks of the journal on a real Postgres.
 
-use chrono::{DateTime, Datelike as _, Days, NaiveTime, Utc};
+use chrono::{DateTime, Datelike as _, Days, NaiveTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Kept, keep_weeks};
 use crate::own_database;
 
-/// Monday, midnight, of this week.
-fn this_week() -> DateTime<Utc> {
+/// Monday, midnight, of the week that many weeks ago.
+fn monday(weeks_ago: u64) -> DateTime<Utc> {
     let today = Utc::now().date_naive();
-    let monday = today.checked_sub_days(Days::new(u64::from(today.weekday().num_days_from_monday()))).unwrap();
-    monday.and_time(NaiveTime::MIN).and_utc()
+    let days = u64::from(today.weekday().num_days_from_monday()) + 7 * weeks_ago;
+    today.checked_sub_days(Days::new(days)).unwrap().and_time(NaiveTime::MIN).and_utc()
 }
 
+/// Some time in that week.
 fn weeks_ago(weeks: u64) -> DateTime<Utc> {
-    this_week().checked_sub_days(Days::new(7 * weeks)).unwrap() + chrono::TimeDelta::hours(5)
+    monday(weeks) + TimeDelta::hours(5)
 }
 
 /// A saga that began then, with one entry.
@@ -45,8 +46,8 @@ async fn saga(db: &PgPool, began: DateTime<Utc>, ended: bool) -> Uuid {
 
 /// As if the week had been made in its time.
 async fn week(db: &PgPool, weeks: u64) {
-    let from = weeks_ago(weeks) - chrono::TimeDelta::hours(5);
-    let (from, to) = (from.to_rfc3339(), (from + chrono::TimeDelta::days(7)).to_rfc3339());
+    let from = monday(weeks);
+    let (from, to) = (from.to_rfc3339(), (from + TimeDelta::days(7)).to_rfc3339());
     let text = format!(
         "CREATE TABLE saga.journal_{weeks}_ago PARTITION OF saga.journal FOR VALUES FROM ('{from}') TO ('{to}');
          INSERT INTO saga.journal_weeks VALUES ('journal_{weeks}_ago', '{from}', '{to}')"
@@ -67,9 +68,8 @@ async fn table_of(db: &PgPool, saga: Uuid) -> String {
 #[tokio::test]
 async fn a_fresh_database_has_this_week_and_the_next_and_asks_for_no_more() {
     let db = own_database::create().await;
-    let (now, soon) =
-        (saga(&db, Utc::now(), false).await, saga(&db, this_week() + chrono::TimeDelta::days(13), false).await);
-    assert_eq!(table_of(&db, now).await, format!("saga.journal_from_{}", this_week().format("%Y_%m_%d")));
+    let (now, soon) = (saga(&db, Utc::now(), false).await, saga(&db, monday(0) + TimeDelta::days(13), false).await);
+    assert_eq!(table_of(&db, now).await, format!("saga.journal_from_{}", monday(0).format("%Y_%m_%d")));
     assert!(table_of(&db, soon).await.starts_with("saga.journal_from_"));
     assert_ne!(table_of(&db, now).await, table_of(&db, soon).await);
     assert_eq!(keep_weeks(&db, Some(1)).await.unwrap(), Kept { made: 0, dropped: 0, held: 0 });
